@@ -1,0 +1,64 @@
+# The one vocabulary: people, CI and the docs all use these words. `make` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+export PYTHONPATH := src
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.PHONY: help
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.ready: requirements/dev.txt requirements/uv.txt
+	@command -v python3.11 >/dev/null || { echo "slipway needs Python 3.11: install python3.11 and python3.11-venv."; exit 1; }
+	python3.11 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --require-hashes -r requirements/uv.txt
+	$(VENV)/bin/uv pip install --quiet --python $(PYTHON) --no-deps --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.ready  ## make .venv with every tool, pinned by hash
+
+.PHONY: data
+data: setup  ## make the sample months, January to May, byte for byte
+	$(PYTHON) -m slipway data make
+	$(PYTHON) -m slipway data check
+
+.PHONY: demo
+demo: setup  ## the whole loop in a scratch folder; then open build/demo/index.html
+	$(PYTHON) -m slipway demo
+
+.PHONY: repro
+repro: setup  ## run what changed of dvc.yaml
+	$(VENV)/bin/dvc repro
+
+.PHONY: test
+test: setup  ## every test that needs no cluster
+	$(PYTHON) -m tests.all
+
+.PHONY: lint
+lint: setup  ## style, types, YAML, Dockerfile, shell
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/yamllint --strict .
+	$(VENV)/bin/hadolint Dockerfile
+	$(VENV)/bin/shellcheck --shell=sh requirements/compile.sh
+	$(VENV)/bin/shellcheck .ci/run
+
+.PHONY: format
+format: setup  ## format the code
+	$(VENV)/bin/ruff check --fix-only --quiet .
+	$(VENV)/bin/ruff format .
+
+.PHONY: lock
+lock: setup  ## compile requirements/*.in to hash-locked *.txt
+	UV=$(CURDIR)/$(VENV)/bin/uv sh requirements/compile.sh
+
+.PHONY: clean
+clean:  ## remove what make built, but not the data
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache data/prepared models

@@ -1,0 +1,77 @@
+"""The one command line: ``python -m slipway <verb>``. Make, Actions and containers all call it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from slipway.errors import UserError
+
+VERBS = {
+    "data": ("slipway.loop.data", "make the sample data, or check what you are about to push"),
+    "prepare": (
+        "slipway.model.prepare",
+        "turn data/flights into matrices, one a month, and describe the data",
+    ),
+    "train": ("slipway.model.train", "train: a trial, or a candidate for release"),
+    "evaluate": ("slipway.model.evaluate", "score a model on the newest month and draw its plots"),
+    "report": (
+        "slipway.loop.report",
+        "what a change does to data, parameters and metrics, for a pull request",
+    ),
+    "tune": ("slipway.loop.tune", "run k8s/katib/experiment.yaml on this machine"),
+    "collect": ("slipway.loop.collect", "take the best trials of a search"),
+    "register": ("slipway.loop.register", "make a model a version in the registry"),
+    "gate": ("slipway.loop.gate", "hold the challenger against the champion and decide"),
+    "promote": ("slipway.loop.promote", "write a model version into what an environment serves"),
+    "trace": ("slipway.loop.trace", "from a manifest or a version back to the data and the commit"),
+    "image": ("slipway.loop.image", "keep the Dockerfile's data layers in step with the data"),
+    "serve": ("slipway.serving.serve", "answer requests with a model"),
+    "load": ("slipway.loop.load", "send real flights to a server and hold it to its promises"),
+    "demo": ("slipway.loop.demo", "the whole loop, in a scratch folder"),
+}
+
+
+def command_line() -> argparse.ArgumentParser:
+    """The parser that knows every verb by name; a verb's own flags come from its module when it is called."""
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb:<{width}}  {summary}" for verb, (_, summary) in VERBS.items())
+    parser = argparse.ArgumentParser(
+        prog="slipway",
+        description="Push data, merge, it ships.",
+        epilog=f"verbs:\n{verbs}\n\n`python -m slipway <verb> --help` teaches each one.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="python -m slipway <verb> [options]",
+    )
+    parser.add_argument("verb", choices=VERBS, metavar="<verb>", help="one of the verbs below")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb. Exit codes: 0 done, 1 the verb's own "no" (a refused gate), 2 bad input."""
+    argv = sys.argv[1:] if argv is None else argv
+    verb = command_line().parse_args(argv[:1]).verb
+    module = importlib.import_module(VERBS[verb][0])
+    parser = argparse.ArgumentParser(
+        prog=f"python -m slipway {verb}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    args = parser.parse_args(argv[1:])
+    try:
+        return module.run(args) or 0
+    except UserError as error:
+        print(f"slipway {verb}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"slipway {verb}: stopped.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `slipway trace … | head`
+        sys.stderr.close()
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

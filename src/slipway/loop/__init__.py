@@ -1,0 +1,1 @@
+"""The template's: one module for each verb of the loop."""

@@ -1,0 +1,1 @@
+"""Yours: what is learnt. No Kubernetes and no GitHub in here."""

@@ -1,0 +1,97 @@
+"""Turn data/flights into matrices, one a month, and describe the data.
+
+  prepare                 data/flights/*.csv → data/prepared/*.npy and reports/data.json
+
+Every month is checked against the schema first; one bad month and nothing is written. Cancelled and diverted flights
+have no answer and are left out of the matrices. reports/data.json counts what is in each month, column by column, in
+fixed buckets: small enough for Git, so that a pull request can show what changed in the data without fetching it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from slipway.files import whole_folder, write_json
+from slipway.model.check import month_files, month_of, read_month
+from slipway.model.features import NAMES, answer, encode
+from slipway.model.matrices import INDEX, PREPARED
+from slipway.model.schema import COLUMNS, drift_edges, inputs
+
+DATA_REPORT = Path("reports/data.json")
+SAMPLE = "sample.json"
+SAMPLE_ROWS = 200
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `slipway prepare`."""
+    parser.add_argument("--data", type=Path, default=Path("data/flights"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--out", type=Path, default=PREPARED, metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--report", type=Path, default=DATA_REPORT, metavar="FILE", help="default: %(default)s")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Prepare every month."""
+    description: dict[str, Any] = {"columns": {c.name: c.expectation() for c in COLUMNS}, "months": {}}
+    index: dict[str, Any] = {"features": list(NAMES), "months": []}
+    with whole_folder(args.out) as folder:
+        for path in month_files(args.data):
+            month = month_of(path)
+            frame = read_month(path)
+            description["months"][month] = describe(frame)
+            late = answer(frame)
+            answered = ~np.isnan(late)
+            matrix = np.asfortranarray(np.column_stack([encode(frame)[answered], late[answered]]))
+            np.save(folder / f"{month}.npy", matrix, allow_pickle=False)
+            index["months"].append({"month": month, "rows": len(matrix)})
+            print(
+                f"{month}  {len(frame):>6,} flights, {len(matrix):>6,} with an answer, {late[answered].mean():.1%} late"
+            )
+        write_json(folder / INDEX, index)
+        write_json(folder / SAMPLE, sample(frame[answered]))
+    write_json(args.report, description)
+
+
+def describe(frame: pd.DataFrame) -> dict[str, Any]:
+    """What a month holds: rows, answers, and for every input column the missing values and the counts of its buckets.
+
+    Numeric columns are counted between :func:`slipway.model.schema.drift_edges`, categories by name, dates by weekday.
+    """
+    late = answer(frame)
+    columns = {}
+    for column in inputs():
+        values = frame[column.name]
+        if column.kind == "category":
+            counts = values.value_counts(sort=False)
+            buckets = {str(name): int(count) for name, count in counts.items() if count}
+        elif column.kind == "date":
+            weekdays = values.dt.strftime("%a").value_counts()
+            buckets = {day: int(weekdays.get(day, 0)) for day in ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
+        else:
+            edges = drift_edges(column)
+            held = np.bincount(
+                np.searchsorted(edges, values.dropna().to_numpy(dtype=float), side="right"),
+                minlength=len(edges) + 1,
+            )
+            buckets = {str(position): int(count) for position, count in enumerate(held) if count}
+        columns[column.name] = {"missing": int(values.isna().sum()), "buckets": buckets}
+    return {
+        "rows": len(frame),
+        "answered": int((~np.isnan(late)).sum()),
+        "late": int(np.nansum(late)),
+        "columns": columns,
+    }
+
+
+def sample(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Evenly spaced rows as a client would send them: the inputs only, None where nothing is known."""
+    names = [column.name for column in inputs()]
+    chosen = frame.iloc[np.unique(np.linspace(0, len(frame) - 1, SAMPLE_ROWS).astype(int))][names].copy()
+    chosen["date"] = chosen["date"].dt.strftime("%Y-%m-%d")
+    rows: list[dict[str, Any]] = json.loads(chosen.to_json(orient="records", double_precision=10))
+    return rows

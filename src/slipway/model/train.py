@@ -1,0 +1,233 @@
+"""Train: a trial, or a candidate for release.
+
+  train                   a trial: learn from the past, score on the validation months, save nothing
+  train --eta 0.05 --max_depth 8
+                          the same with other hyper-parameters; each is a flag, a key of params.yaml and a
+                          parameter of k8s/katib/experiment.yaml under one name
+  train --final --out models/current
+                          a candidate: learn from everything before the hold-out and save the ensemble
+  train --final --trials build/tune/top.json --out models/challenger
+                          the same, one member for each of the trials that `slipway collect` took
+
+Prints one metric a line as `<RFC 3339 time> <metric>=<value>`, which Katib's collector reads. A metric that is not
+a finite number ends the run with exit code 2 and is never printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import ValidationError
+
+from slipway.errors import UserError
+from slipway.files import read_json
+from slipway.model.ensemble import average, import_xgboost, save_ensemble
+from slipway.model.features import NAMES
+from slipway.model.matrices import MADE_BY, PREPARED, Months, load_months, split
+from slipway.model.metrics import scores
+from slipway.model.schema import schema_json
+from slipway.params import HyperParameters, Train, load_params
+
+if TYPE_CHECKING:
+    import xgboost as xgb
+
+FLIGHTS_DVC = Path("data/flights.dvc")
+DATA_REPORT = Path("reports/data.json")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `slipway train`: one for each hyper-parameter, with the value of params.yaml as its default."""
+    parser.add_argument("--prepared", type=Path, default=PREPARED, metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--final", action="store_true", help="learn from the validation months too")
+    parser.add_argument("--trials", type=Path, metavar="FILE", help="one member for each trial in this file")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="save the ensemble here")
+    numbers = parser.add_argument_group("hyper-parameters, default: params.yaml")
+    for name, field in Train.model_fields.items():
+        kind: type = {int: int, float: float}.get(field.annotation, str)  # type: ignore[arg-type]
+        numbers.add_argument(f"--{name}", type=kind, metavar=kind.__name__)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train, print the metrics, save if asked to."""
+    params = load_params()
+    parts = split(load_months(args.prepared), params.split.validation_months, params.split.holdout_months)
+    settings = with_flags(params.train, args)
+    recipes = [settings] * settings.members
+    trials: list[dict[str, Any]] = []
+    if args.trials:
+        trials = read_json(args.trials, "python -m slipway collect")["trials"]
+        recipes = [from_trial(settings, trial) for trial in trials]
+    learn = parts.past if args.final else parts.train
+    members = boost(learn, None if args.final else parts.validation, recipes, settings)
+    if args.final:
+        late = learn.answers()
+        emit({f"train-{name}": value for name, value in scores(late, _predict(members, learn)).items()})
+    if args.out:
+        save(args.out, args.prepared, members, recipes, learn, parts.holdout, trials)
+        print(f"{args.out}  {len(members)} members, trained on {learn.names[0]} to {learn.names[-1]}")
+
+
+def with_flags(settings: Train, args: argparse.Namespace) -> Train:
+    """The settings of params.yaml, overridden by the flags that were given.
+
+    Raises:
+        UserError: a flag's value is out of range.
+    """
+    given = {name: getattr(args, name) for name in Train.model_fields if getattr(args, name) is not None}
+    return _checked(settings, given, "--")
+
+
+def from_trial(settings: Train, trial: dict[str, Any]) -> Train:
+    """The settings with a trial's assignments in their place.
+
+    Raises:
+        UserError: the trial assigns something that is not a hyper-parameter.
+    """
+    if unknown := set(trial["parameters"]) - set(HyperParameters.model_fields):
+        raise UserError(f"trial {trial['name']} assigns {sorted(unknown)[0]}, which is no hyper-parameter.")
+    return _checked(settings, trial["parameters"], f"trial {trial['name']}, ")
+
+
+def _checked(settings: Train, values: dict[str, Any], where: str) -> Train:
+    try:
+        return Train.model_validate(settings.model_dump() | values)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        message = f"{fault['msg'][0].lower()}{fault['msg'][1:]}"
+        raise UserError(f"{where}{fault['loc'][0]}: {message}, not {fault['input']!r}.") from None
+
+
+def boost(learn: Months, validation: Months | None, recipes: Sequence[Train], settings: Train) -> list[xgb.Booster]:
+    """Boost one member for each recipe, reporting on ``validation`` as it goes.
+
+    Member i is seeded with ``seed + i``. Every ``report_every`` rounds the running member's own validation metrics
+    are printed, and at the end those of the whole ensemble: the last line of a metric is the trial's.
+
+    Returns:
+        The members, in the recipes' order.
+    """
+    xgb_ = import_xgboost()
+
+    class Report(xgb_.callback.TrainingCallback):  # type: ignore[name-defined]
+        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+            if epoch % settings.report_every == 0:
+                emit({f"validation-{name}": values[-1] for name, values in evals_log["validation"].items()})
+            return False
+
+    quantized: dict[int, tuple[Any, Any]] = {}
+    members = []
+    for position, recipe in enumerate(recipes):
+        if recipe.max_bin not in quantized:
+            matrix = learn.quantized(recipe.max_bin)
+            quantized = {recipe.max_bin: (matrix, validation and validation.quantized(recipe.max_bin, matrix))}
+        matrix, scored = quantized[recipe.max_bin]
+        members.append(
+            xgb_.train(
+                xgboost_parameters(recipe, position),
+                matrix,
+                num_boost_round=recipe.rounds,
+                evals=[(scored, "validation")] if scored else [],
+                callbacks=[Report()] if scored else [],
+                verbose_eval=False,
+            )
+        )
+    if validation:
+        emit({f"validation-{k}": v for k, v in scores(validation.answers(), _predict(members, validation)).items()})
+    return members
+
+
+def xgboost_parameters(recipe: Train, position: int) -> dict[str, Any]:
+    """XGBoost's parameters of one member."""
+    return {
+        "objective": "binary:logistic",
+        "tree_method": "hist",
+        "eval_metric": ["logloss", "auc"],
+        "eta": recipe.eta,
+        "max_depth": recipe.max_depth,
+        "min_child_weight": recipe.min_child_weight,
+        "subsample": recipe.subsample,
+        "colsample_bytree": recipe.colsample_bytree,
+        "reg_lambda": recipe.reg_lambda,
+        "max_bin": recipe.max_bin,
+        "grow_policy": recipe.grow_policy,
+        "seed": recipe.seed + position,
+        # Releases before 3.1 cannot read the intercept that 3.1 and later write, and take this value without a word.
+        "base_score": 0.5,
+    }
+
+
+def emit(metrics: dict[str, float]) -> None:
+    """Print metrics as Katib reads them.
+
+    Raises:
+        UserError: one is not a finite number. Katib would take such a trial for its best (facts of its collector).
+    """
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise UserError(f"{name} came out as {value}: look at the hyper-parameters, or at what is to be learnt.")
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    for name, value in metrics.items():
+        print(f"{now} {name}={value:.10g}", flush=True)
+
+
+def save(
+    out: Path,
+    prepared: Path,
+    members: list[xgb.Booster],
+    recipes: Sequence[Train],
+    learnt: Months,
+    holdout: Months,
+    trials: list[dict[str, Any]],
+) -> None:
+    """Save the ensemble with its schema, training profile, golden rows and origin.
+
+    The origin holds nothing that differs between two runs on the same data: `slipway register` adds commit and image.
+    """
+    sample = read_json(prepared / "sample.json", MADE_BY)
+    months = read_json(DATA_REPORT, MADE_BY)["months"]
+    metadata = {
+        "members": len(members),
+        "recipes": [
+            recipe.hyper_parameters().model_dump() | {"seed": recipe.seed + i} for i, recipe in enumerate(recipes)
+        ],
+        "trials": trials,
+        "trained_on": learnt.names,
+        "held_out": holdout.names,
+        "rows": learnt.rows,
+        "features": list(NAMES),
+        "data_md5": data_md5(),
+        "xgboost": import_xgboost().__version__,
+    }
+    save_ensemble(out, members, schema_json(), profile([months[name] for name in learnt.names]), sample, metadata)
+
+
+def profile(months: list[dict[str, Any]]) -> dict[str, Any]:
+    """The buckets of several months added up: what live traffic is compared with."""
+    columns: dict[str, Any] = {}
+    for month in months:
+        for name, column in month["columns"].items():
+            total = columns.setdefault(name, {"missing": 0, "buckets": {}})
+            total["missing"] += column["missing"]
+            for bucket, count in column["buckets"].items():
+                total["buckets"][bucket] = total["buckets"].get(bucket, 0) + count
+    return {"rows": sum(month["rows"] for month in months), "columns": columns}
+
+
+def data_md5() -> str | None:
+    """DVC's address of data/flights, from data/flights.dvc; None when the data is not tracked."""
+    if not FLIGHTS_DVC.exists():
+        return None
+    md5: str = yaml.safe_load(FLIGHTS_DVC.read_text(encoding="utf-8"))["outs"][0]["md5"]
+    return md5
+
+
+def _predict(members: list[xgb.Booster], months: Months) -> Any:
+    import numpy as np
+
+    return np.concatenate([average(members, np.ascontiguousarray(month.load()[:, :-1])) for month in months])

@@ -1,0 +1,72 @@
+"""slipway.yaml: the one place for names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from slipway.params import read_yaml_model
+
+NAMES_FILE = Path("slipway.yaml")
+LOCAL_MLFLOW = "sqlite:///mlflow.db"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Images(_Section):
+    """The two images, without tag or digest."""
+
+    train: str
+    serve: str
+
+
+class Storage(_Section):
+    """Where bytes live: the DVC remote and MLflow's artifacts."""
+
+    data: str
+    models: str
+
+
+class Namespaces(_Section):
+    """The cluster's namespaces by purpose."""
+
+    trials: str
+    workflows: str
+    staging: str
+    production: str
+
+
+class Slack(_Section):
+    """Where the loop answers."""
+
+    channel: str
+
+
+class Names(_Section):
+    """The whole of slipway.yaml."""
+
+    model: str
+    repository: str
+    images: Images
+    storage: Storage
+    mlflow: str
+    namespaces: Namespaces
+    slack: Slack
+
+
+def load_names(path: Path = NAMES_FILE) -> Names:
+    """Read slipway.yaml.
+
+    Raises:
+        UserError: see :func:`slipway.params.read_yaml_model`.
+    """
+    return read_yaml_model(Names, path)
+
+
+def tracking_uri() -> str:
+    """MLflow's address: MLFLOW_TRACKING_URI, or a SQLite file in this folder when it is not set."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_MLFLOW

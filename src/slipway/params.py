@@ -1,0 +1,120 @@
+"""params.yaml, checked: a misspelt key or a number out of range is a sentence, not a surprise an hour later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from slipway.errors import UserError
+
+Model = TypeVar("Model", bound=BaseModel)
+PARAMS_FILE = Path("params.yaml")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Split(_Section):
+    """How many of the newest months are held out, and how many before them a trial is scored on."""
+
+    validation_months: Annotated[int, Field(ge=1)]
+    holdout_months: Annotated[int, Field(ge=1)]
+
+
+class HyperParameters(_Section):
+    """What a search may turn; the names are XGBoost's own, except ``rounds`` (its num_boost_round)."""
+
+    rounds: Annotated[int, Field(ge=1, le=10_000)]
+    eta: Annotated[float, Field(gt=0, le=1)]
+    max_depth: Annotated[int, Field(ge=1, le=16)]
+    min_child_weight: Annotated[float, Field(ge=0)]
+    subsample: Annotated[float, Field(gt=0, le=1)]
+    colsample_bytree: Annotated[float, Field(gt=0, le=1)]
+    reg_lambda: Annotated[float, Field(ge=0)]
+    max_bin: Annotated[int, Field(ge=2, le=1024)]
+    grow_policy: Literal["depthwise", "lossguide"]
+
+
+class Train(HyperParameters):
+    """The hyper-parameters and what surrounds them."""
+
+    members: Annotated[int, Field(ge=1, le=50)]
+    seed: Annotated[int, Field(ge=0)]
+    report_every: Annotated[int, Field(ge=1)]
+
+    def hyper_parameters(self) -> HyperParameters:
+        """Only what a search may turn."""
+        return HyperParameters(**{name: getattr(self, name) for name in HyperParameters.model_fields})
+
+
+class Report(_Section):
+    """From which population stability index the report warns of, or raises, drift."""
+
+    drift_warning: Annotated[float, Field(ge=0)]
+    drift_alert: Annotated[float, Field(ge=0)]
+
+
+class Gate(_Section):
+    """When a challenger may take the champion's place."""
+
+    margin: Annotated[float, Field(ge=0, lt=1)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    resamples: Annotated[int, Field(ge=100)]
+    floor_auc: Annotated[float, Field(ge=0, le=1)]
+    ceiling_logloss: Annotated[float, Field(gt=0)]
+    ceiling_ece: Annotated[float, Field(gt=0, le=1)]
+    slice_min_rows: Annotated[int, Field(ge=1)]
+    slice_max_drop: Annotated[float, Field(ge=0, le=1)]
+    latency_p99_ms: Annotated[float, Field(gt=0)]
+
+
+class Params(_Section):
+    """The whole of params.yaml."""
+
+    split: Split
+    train: Train
+    report: Report
+    gate: Gate
+
+
+def read_yaml_model(model: type[Model], path: Path) -> Model:
+    """Read a YAML file into a pydantic model.
+
+    Raises:
+        UserError: the file is missing, is not YAML, or a key in it is unknown, missing or out of range.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run this in the repository's root.") from None
+    try:
+        return model.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {_said(fault)}" for fault in error.errors()
+        )
+        raise UserError(f"{path}: {faults}.") from None
+
+
+def _said(fault: object) -> str:
+    assert isinstance(fault, dict)
+    if fault["type"] == "extra_forbidden":
+        return "no such key; remove it or correct its spelling"
+    if fault["type"] == "missing":
+        return "is missing; add it"
+    return f"{fault['msg'][0].lower()}{fault['msg'][1:]}, not {fault['input']!r}"
+
+
+def load_params(path: Path = PARAMS_FILE) -> Params:
+    """Read params.yaml.
+
+    Raises:
+        UserError: see :func:`read_yaml_model`.
+    """
+    return read_yaml_model(Params, path)
