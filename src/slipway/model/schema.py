@@ -16,20 +16,10 @@ Kind = Literal["date", "clock", "integer", "number", "category", "text"]
 CARRIERS = tuple("9E AA AS B6 DL EV F9 FL HA MQ OO UA US VX WN YV".split())
 ORIGINS = ("EWR", "JFK", "LGA")
 DESTINATIONS = tuple(
-    """         "ABQ          "ACK          "ALB          "ANC          "ATL          "AUS          "AVL
-    "BDL          "BGR          "BHM          "BNA          "BOS          "BQN          "BTV          "BUF
-    "BUR          "BWI          "BZN          "CAE          "CAK          "CHO          "CHS          "CLE
-    "CLT          "CMH          "CRW          "CVG          "DAY          "DCA          "DEN          "DFW
-    "DSM          "DTW          "EGE          "EYW          "FLL          "GRR          "GSO          "GSP
-    "HDN          "HNL          "HOU          "IAD          "IAH          "ILM          "IND          "JAC
-    "JAX          "LAS          "LAX          "LEX          "LGA          "LGB          "MCI          "MCO
-    "MDW          "MEM          "MHT          "MIA          "MKE          "MSN          "MSP          "MSY
-    "MTJ          "MVY          "MYR          "OAK          "OKC          "OMA          "ORD          "ORF
-    "PBI          "PDX          "PHL          "PHX          "PIT          "PSE          "PSP          "PVD
-    "PWM          "RDU          "RIC          "ROC          "RSW          "SAN          "SAT          "SAV
-    "SBN          "SDF          "SEA          "SFO          "SJC          "SJU          "SLC          "SMF
-    "SNA          "SRQ          "STL          "STT          "SYR          "TPA          "TUL          "TVC
-    "TYS          "XNA""".split()
+    """ABQ ACK ALB ANC ATL AUS AVL BDL BGR BHM BNA BOS BQN BTV BUF BUR BWI BZN CAE CAK CHO CHS CLE CLT CMH CRW CVG
+    DAY DCA DEN DFW DSM DTW EGE EYW FLL GRR GSO GSP HDN HNL HOU IAD IAH ILM IND JAC JAX LAS LAX LEX LGA LGB MCI
+    MCO MDW MEM MHT MIA MKE MSN MSP MSY MTJ MVY MYR OAK OKC OMA ORD ORF PBI PDX PHL PHX PIT PSE PSP PVD PWM RDU
+    RIC ROC RSW SAN SAT SAV SBN SDF SEA SFO SJC SJU SLC SMF SNA SRQ STL STT SYR TPA TUL TVC TYS XNA""".split()
 )
 
 
