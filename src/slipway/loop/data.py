@@ -44,9 +44,8 @@ def run(args: argparse.Namespace) -> int:
         for month, text in sample_months(args.months).items():
             path = args.out / f"{month}.csv"
             write_text(path, text)
-            print(
-                f"{path}  {text.count(chr(10)) - 1:>6,} flights  md5 {hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}"
-            )
+            md5 = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+            print(f"{path}  {text.count(chr(10)) - 1:>6,} flights  md5 {md5}")
         return 0
     from slipway.model.check import month_files, read_month
 
