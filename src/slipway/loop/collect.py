@@ -54,7 +54,7 @@ def top(trials: list[dict[str, Any]], count: int, source: str) -> list[dict[str,
     Raises:
         UserError: none succeeded with a finite objective.
     """
-    scored = []
+    scored: list[dict[str, Any]] = []
     for trial in trials:
         if not any(c["type"] == SUCCEEDED and c["status"] == "True" for c in trial["status"].get("conditions") or []):
             continue
@@ -124,6 +124,7 @@ def trials_of_cluster(experiment: str, namespace: str) -> list[dict[str, Any]]:
         raise UserError(f"the cluster refused to list trials in {namespace}: {error.status} {error.reason}.") from None
     except HTTPError as error:
         raise UserError(f"the cluster does not answer ({error}).") from None
+    assert isinstance(found, dict)
     trials: list[dict[str, Any]] = found["items"]
     if not trials:
         raise UserError(f"namespace {namespace} has no trials of an experiment named {experiment}.")

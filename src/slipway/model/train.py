@@ -59,17 +59,17 @@ def run(args: argparse.Namespace) -> None:
     parts = split(load_months(args.prepared), params.split.validation_months, params.split.holdout_months)
     settings = with_flags(params.train, args)
     recipes = [settings] * settings.members
-    trials: list[dict[str, Any]] = []
+    search: dict[str, Any] = {"experiment": None, "trials": []}
     if args.trials:
-        trials = read_json(args.trials, "python -m slipway collect")["trials"]
-        recipes = [from_trial(settings, trial) for trial in trials]
+        search = read_json(args.trials, "python -m slipway collect")
+        recipes = [from_trial(settings, trial) for trial in search["trials"]]
     learn = parts.past if args.final else parts.train
     members = boost(learn, None if args.final else parts.validation, recipes, settings)
     if args.final:
         late = learn.answers()
         emit({f"train-{name}": value for name, value in scores(late, _predict(members, learn)).items()})
     if args.out:
-        save(args.out, args.prepared, members, recipes, learn, parts.holdout, trials)
+        save(args.out, args.prepared, members, recipes, learn, parts.holdout, search)
         print(f"{args.out}  {len(members)} members, trained on {learn.names[0]} to {learn.names[-1]}")
 
 
@@ -183,7 +183,7 @@ def save(
     recipes: Sequence[Train],
     learnt: Months,
     holdout: Months,
-    trials: list[dict[str, Any]],
+    search: dict[str, Any],
 ) -> None:
     """Save the ensemble with its schema, training profile, golden rows and origin.
 
@@ -196,7 +196,8 @@ def save(
         "recipes": [
             recipe.hyper_parameters().model_dump() | {"seed": recipe.seed + i} for i, recipe in enumerate(recipes)
         ],
-        "trials": trials,
+        "experiment": search["experiment"],
+        "trials": search["trials"],
         "trained_on": learnt.names,
         "held_out": holdout.names,
         "rows": learnt.rows,

@@ -1,0 +1,244 @@
+"""Hold the challenger against the champion and decide.
+
+  gate                    the version with the alias challenger against the one with the alias champion
+  gate --challenger flight-delay/7 --set-champion
+                          this version; when it passes, it is given the alias champion
+  gate --challenger models/challenger --champion models/current
+                          two folders, without a registry
+
+Both are scored afresh on the same hold-out, which neither may have been trained on. The challenger passes when it meets
+the floors, is better by the margin with the confidence asked for (paired bootstrap), drops in no carrier or origin, and
+answers in time in the real server. Without a champion the floors decide. Every number is in params.yaml under gate.
+
+Writes build/gate/decision.json and decision.md. Exit code 0 passed, 1 refused, 2 not comparable or bad input.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slipway.errors import UserError
+from slipway.files import read_json, write_json, write_text
+from slipway.loop.comparison import Scored, Slice, as_json, bootstrap_auc_difference, score, slices
+from slipway.loop.server import latencies, served
+from slipway.model.ensemble import Ensemble, load_ensemble
+from slipway.model.matrices import MADE_BY, PREPARED, Months, load_months, split
+from slipway.names import load_names
+from slipway.params import Gate, load_params
+
+OUT = Path("build/gate")
+CHAMPION, CHALLENGER = "champion", "challenger"
+LATENCY_REQUESTS = 300
+
+
+@dataclass(frozen=True)
+class Check:
+    """One reason for or against, as a sentence."""
+
+    name: str
+    passed: bool
+    reason: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `slipway gate`."""
+    model = "a folder, name/version or name@alias"
+    parser.add_argument("--challenger", metavar="MODEL", help=f"{model}; default: the alias {CHALLENGER}")
+    parser.add_argument("--champion", metavar="MODEL", help=f"{model}; default: the alias {CHAMPION}, if there is one")
+    parser.add_argument("--set-champion", action="store_true", help="give a challenger that passes the alias champion")
+    parser.add_argument("--prepared", type=Path, default=PREPARED, metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help="default: %(default)s")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Decide; 0 passed, 1 refused."""
+    params, name = load_params(), load_names().model
+    holdout = split(load_months(args.prepared), params.split.validation_months, params.split.holdout_months).holdout
+    contender = _Contender.named(args.challenger or f"{name}@{CHALLENGER}", args.out)
+    holder = _Contender.champion(args.champion, name, args.out)
+    sample = read_json(args.prepared / "sample.json", MADE_BY)
+    champion = None if holder is None else holder.model
+    decision = decide(contender.model, champion, holdout, params.gate, sample, args.out / "server.log")
+    decision = {
+        "challenger": contender.label,
+        "champion": holder and holder.label,
+        **decision,
+    }
+    write_json(args.out / "decision.json", decision)
+    write_text(args.out / "decision.md", as_markdown(decision))
+    contender.book(decision, args.set_champion)
+    print(as_markdown(decision))
+    return 0 if decision["passed"] else 1
+
+
+class _Contender:
+    """A model under comparison, from a folder or from the registry."""
+
+    def __init__(self, label: str, folder: Path, version: Any = None) -> None:
+        self.label, self.version = label, version
+        self.model = load_ensemble(folder)
+
+    @classmethod
+    def named(cls, spec: str, out: Path) -> _Contender:
+        if Path(spec).is_dir():
+            return cls(spec, Path(spec))
+        from slipway.loop.registry import open_registry
+
+        registry = open_registry()
+        version = registry.resolve(spec)
+        folder = registry.download(version, out / "models" / version.name / str(version.version))
+        return cls(version.spec, folder, version)
+
+    @classmethod
+    def champion(cls, spec: str | None, name: str, out: Path) -> _Contender | None:
+        """The champion that was named, or the registry's, or None where it has none."""
+        if spec:
+            return cls.named(spec, out)
+        from slipway.loop.registry import open_registry
+
+        return cls.named(f"{name}@{CHAMPION}", out) if CHAMPION in open_registry().aliases(name) else None
+
+    def book(self, decision: dict[str, Any], set_champion: bool) -> None:
+        """Write the decision beside the version, and move the alias if it was earned and asked for."""
+        if self.version is None:
+            if set_champion:
+                raise UserError("--set-champion needs a version of the registry, and --challenger is a folder.")
+            return
+        from slipway.loop.registry import open_registry
+
+        registry = open_registry()
+        registry.set_tag(self.version, "gate", "passed" if decision["passed"] else "refused")
+        if set_champion and decision["passed"]:
+            registry.set_alias(self.version.name, CHAMPION, self.version.version)
+
+
+def decide(
+    challenger: Ensemble,
+    champion: Ensemble | None,
+    holdout: Months,
+    rules: Gate,
+    sample: list[dict[str, Any]],
+    server_log: Path,
+) -> dict[str, Any]:
+    """Compare and decide.
+
+    Args:
+        challenger: who wants in.
+        champion: who is in; None when nobody is.
+        holdout: the newest months, unknown to both.
+        rules: the gate's numbers.
+        sample: rows of the hold-out as a client sends them, for the latency.
+        server_log: where the server that is timed writes.
+
+    Returns:
+        The decision as it is stored, without the models' names: passed, checks, scores, difference, slices, latency.
+
+    Raises:
+        UserError: one of the two has learnt from the hold-out.
+    """
+    for role, model in ((CHALLENGER, challenger), (CHAMPION, champion)):
+        if model and (seen := sorted(set(model.metadata["trained_on"]) & set(holdout.names))):
+            raise UserError(
+                f"the {role} was trained on {', '.join(seen)}, which is held out: the two cannot be compared there. "
+                "Push a newer month, or raise split.holdout_months in params.yaml."
+            )
+    answers = holdout.answers()
+    new, old = score(challenger, holdout), None if champion is None else score(champion, holdout)
+    parts = slices(holdout, new.probabilities, None if old is None else old.probabilities)
+    checks = _floors(new, rules)
+    difference = None
+    if old is not None:
+        interval = bootstrap_auc_difference(
+            answers, new.probabilities, old.probabilities, rules.resamples, rules.confidence
+        )
+        difference = {
+            "auc": round(new.scores["auc"] - old.scores["auc"], 6),
+            "low": round(interval[0], 6),
+            "high": round(interval[1], 6),
+            "confidence": rules.confidence,
+        }
+        checks += [_better(difference, rules), _no_slice_dropped(parts, rules)]
+    with served(challenger.folder, CHALLENGER, server_log) as address:
+        p99 = float(np.percentile(latencies(address, sample, LATENCY_REQUESTS), 99))
+    checks.append(
+        Check(
+            "latency",
+            p99 <= rules.latency_p99_ms,
+            f"one flight is answered in {p99:.1f} ms at the 99th percentile; at most {rules.latency_p99_ms:g} ms",
+        )
+    )
+    return {
+        "passed": all(check.passed for check in checks),
+        "held_out": holdout.names,
+        "rows": len(answers),
+        "checks": [vars(check) for check in checks],
+        "scores": {CHALLENGER: new.scores, CHAMPION: old and old.scores},
+        "difference": difference,
+        "slices": [as_json(part) for part in parts],
+        "latency_p99_ms": round(p99, 2),
+    }
+
+
+def _floors(new: Scored, rules: Gate) -> list[Check]:
+    limits = [
+        ("auc", "at least", rules.floor_auc, new.scores["auc"] >= rules.floor_auc),
+        ("logloss", "at most", rules.ceiling_logloss, new.scores["logloss"] <= rules.ceiling_logloss),
+        ("ece", "at most", rules.ceiling_ece, new.scores["ece"] <= rules.ceiling_ece),
+    ]
+    names = {"auc": "AUC", "logloss": "log loss", "ece": "calibration error"}
+    return [
+        Check(f"floor: {names[metric]}", met, f"{names[metric]} is {new.scores[metric]:.4f}; {words} {limit:g}")
+        for metric, words, limit, met in limits
+    ]
+
+
+def _better(difference: dict[str, float], rules: Gate) -> Check:
+    return Check(
+        "better than the champion",
+        difference["low"] > rules.margin,
+        f"AUC differs by {difference['auc']:+.4f}, {rules.confidence:.0%} interval {difference['low']:+.4f} to "
+        f"{difference['high']:+.4f}; its lower end must exceed {rules.margin:g}",
+    )
+
+
+def _no_slice_dropped(parts: list[Slice], rules: Gate) -> Check:
+    judged = [part for part in parts if part.rows >= rules.slice_min_rows and part.drop is not None]
+    worst = max(judged, key=lambda part: part.drop or 0.0, default=None)
+    if worst is None:
+        return Check("no slice drops", True, f"no slice has {rules.slice_min_rows} rows, so none is judged")
+    dropped = [part for part in judged if (part.drop or 0.0) > rules.slice_max_drop]
+    said = ", ".join(f"{part.name} by {part.drop:.4f}" for part in dropped[:5])
+    return Check(
+        "no slice drops",
+        not dropped,
+        f"{said} of AUC; at most {rules.slice_max_drop:g}"
+        if dropped
+        else f"of {len(judged)} slices {worst.name} fares worst, with AUC {-(worst.drop or 0):+.4f}; "
+        f"at worst {-rules.slice_max_drop:g}",
+    )
+
+
+def as_markdown(decision: dict[str, Any]) -> str:
+    """The decision for a pull request or a terminal."""
+    against = f"against {decision['champion']}" if decision["champion"] else "with no champion to beat"
+    rows = [
+        f"## {'Passed' if decision['passed'] else 'Refused'}: {decision['challenger']} {against}",
+        "",
+        f"On {decision['rows']:,} flights of {', '.join(decision['held_out'])}, which neither has learnt from.",
+        "",
+        "| | check | why |",
+        "|---|---|---|",
+        *(f"| {'✓' if c['passed'] else '✗'} | {c['name']} | {c['reason']} |" for c in decision["checks"]),
+        "",
+        "| metric | challenger | champion |",
+        "|---|---:|---:|",
+    ]
+    old = decision["scores"][CHAMPION]
+    for metric, value in decision["scores"][CHALLENGER].items():
+        rows.append(f"| {metric} | {value:.4f} | {f'{old[metric]:.4f}' if old else ''} |")
+    return "\n".join(rows) + "\n"

@@ -1,0 +1,93 @@
+"""A real model server, for as long as a block of code lasts."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from slipway.errors import UserError
+
+_START_SECONDS = 60
+_STOP_SECONDS = 20
+
+
+@contextmanager
+def served(model: Path, name: str, log: Path) -> Iterator[str]:
+    """Serve ``model`` in a process of its own on a free loopback port; yields its address.
+
+    Raises:
+        UserError: the server ended, or was not ready in time; its own words are in the message.
+    """
+    port = free_port()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "slipway", "serve", "--model", str(model), "--name", name, "--port", str(port)],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"}, start_new_session=True,
+        )  # fmt: skip
+    try:
+        _wait_until_ready(process, port, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise UserError(f"the server ended at its start: {words[-1] if words else 'without a word'}")
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+            connection.request("GET", "/v2/health/ready")
+            if connection.getresponse().status == 200:
+                return
+        time.sleep(0.05)
+    raise UserError(f"the server was not ready after {_START_SECONDS} s; its output is in {log}.")
+
+
+def latencies(address: str, rows: list[dict[str, Any]], requests: int, warm_up: int = 20) -> list[float]:
+    """Ask for one row at a time over one kept connection; the time of each answer in milliseconds, after a warm-up.
+
+    Raises:
+        UserError: the server refused a row.
+    """
+    host, port = address.removeprefix("http://").split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    bodies = [json.dumps({"rows": [row]}) for row in rows]
+    times = []
+    for number in range(warm_up + requests):
+        began = time.perf_counter()
+        connection.request("POST", "/predict", bodies[number % len(bodies)], {"content-type": "application/json"})
+        response = connection.getresponse()
+        body = response.read()
+        times.append((time.perf_counter() - began) * 1000)
+        if response.status != 200:
+            raise UserError(f"the server answered {response.status} to a row of the hold-out: {body.decode()[:300]}")
+    connection.close()
+    return times[warm_up:]
