@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
+from types import FrameType
 
 from slipway.errors import UserError
 
@@ -60,6 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     module.add_arguments(parser)
     args = parser.parse_args(argv[1:])
+    signal.signal(signal.SIGTERM, _end_as_on_ctrl_c)
     try:
         return module.run(args) or 0
     except UserError as error:
@@ -71,6 +74,11 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # `slipway trace … | head`
         sys.stderr.close()
         return 0
+
+
+def _end_as_on_ctrl_c(number: int, frame: FrameType | None) -> None:
+    """So that a verb which is ended tidies up: Python's own way is to drop dead, and leave its children."""
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
