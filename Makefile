@@ -17,7 +17,7 @@ $(VENV)/.ready: requirements/dev.txt requirements/uv.txt
 	@command -v python3.11 >/dev/null || { echo "slipway needs Python 3.11: install python3.11 and python3.11-venv."; exit 1; }
 	python3.11 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --require-hashes -r requirements/uv.txt
-	$(VENV)/bin/uv pip install --quiet --python $(PYTHON) --no-deps --require-hashes -r requirements/dev.txt
+	$(VENV)/bin/uv pip install --quiet --python $(PYTHON) --no-deps --require-hashes --compile-bytecode -r requirements/dev.txt
 	@touch $@
 
 .PHONY: setup
