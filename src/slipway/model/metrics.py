@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+HIGHER_IS_BETTER = {"auc": True, "logloss": False, "brier": False, "ece": False}
+"""Which way is better; a metric that is not in here is shown without a judgement."""
+
 
 def auc(answers: np.ndarray, scores: np.ndarray, counts: np.ndarray | None = None) -> float:
     """Area under the ROC curve: the chance that a late flight scores above a punctual one, ties counting half.
@@ -35,6 +38,20 @@ def sorted_auc(answers: np.ndarray, scores: np.ndarray, counts: np.ndarray | Non
     if not pairs:
         return float("nan")
     return float((late_here * (punctual_up_to - punctual_here / 2)).sum() / pairs)
+
+
+def auc_error(area: float, answers: np.ndarray) -> float:
+    """The standard error of an AUC of ``area`` on these answers; NaN when only one kind is there.
+
+    The closed form of Hanley and McNeil (1982): an approximation that needs no resampling.
+    """
+    late = float(answers.sum())
+    punctual = len(answers) - late
+    if not late or not punctual:
+        return float("nan")
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = area * (1 - area) + (late - 1) * (q1 - area**2) + (punctual - 1) * (q2 - area**2)
+    return float(np.sqrt(max(variance, 0.0) / (late * punctual)))
 
 
 def logloss(answers: np.ndarray, probabilities: np.ndarray) -> float:
