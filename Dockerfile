@@ -1,0 +1,107 @@
+# Two images: `train` holds the data and what learns from it, `serve` what answers requests.
+#
+#   docker build --target train --tag train .     when `dvc repro` has run: the data and its matrices must be here
+#   docker build --target serve --tag serve .
+#
+# Layers go from what changes least to what changes most: packages, old months, new months, code. A code change moves
+# kilobytes, a new month moves that month (docs/benchmarks.md). Each layer is first laid out as a tree in a stage of its
+# own, with fixed owners, modes and times, and then copied whole: so the same content is the same layer, bit for bit,
+# whoever builds it and with or without a cache. What may enter a build is listed in .dockerignore.
+#
+# The base is pinned by version. A digest would be stricter, but a base made locally under this name (.ci/base-image) has
+# another one. Where you build from a registry, add @sha256:… here.
+FROM python:3.11.14-slim-bookworm AS base
+# PYTHONDONTWRITEBYTECODE: the user cannot write beside the packages anyway; they are compiled below.
+# OMP_WAIT_POLICY: idle OpenMP threads that spin starve their neighbours on a shared node.
+# HOME, USER: the user has a number and no entry in /etc/passwd; what asks for its name or home gets these.
+ENV HOME=/tmp \
+    USER=slipway \
+    PYTHONPATH=/app/src \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    OMP_WAIT_POLICY=PASSIVE
+
+
+# Packages are compiled once here, or every start would compile them. An "unchecked-hash" .pyc holds no timestamp.
+FROM base AS serve-packages
+COPY requirements/serve.txt /requirements/
+RUN pip install --root /layer --no-deps --require-hashes --no-cache-dir --no-compile --disable-pip-version-check \
+      --root-user-action ignore --no-warn-script-location -r /requirements/serve.txt \
+ && python -m compileall -q -s /layer -p / --invalidation-mode unchecked-hash /layer \
+ && find /layer -exec touch --no-dereference --date=1980-01-01Z {} +
+
+
+FROM base AS train-packages
+COPY requirements/train.txt /requirements/
+RUN pip install --root /layer --no-deps --require-hashes --no-cache-dir --no-compile --disable-pip-version-check \
+      --root-user-action ignore --no-warn-script-location -r /requirements/train.txt \
+ && python -m compileall -q -s /layer -p / --invalidation-mode unchecked-hash /layer \
+ && find /layer -exec touch --no-dereference --date=1980-01-01Z {} +
+
+
+# A tree for each month: its CSV and its matrix.
+FROM base AS data
+WORKDIR /build
+COPY data/flights data/flights
+COPY data/prepared data/prepared
+RUN for file in data/flights/????-??.csv data/prepared/????-??.npy; do \
+      month=$(basename "${file%.*}"); \
+      install -D --mode=0444 "$file" "/layers/$month/app/$file" || exit 1; \
+    done \
+ && find /layers -exec touch --date=1980-01-01Z {} +
+
+
+# What both images run. The folders that a run writes to are the user's; all else is root's.
+FROM base AS code
+WORKDIR /layer/app
+COPY src/slipway src/slipway
+RUN python -m compileall -q -s /layer -p / --invalidation-mode unchecked-hash src \
+ && install --directory --owner=10001 --group=10001 build models reports \
+ && chmod --recursive u=rwX,go=rX /layer \
+ && find /layer -exec touch --date=1980-01-01Z {} +
+
+
+# What says how the data is described and used. A Dockerfile that is out of step with the data ends the build here.
+FROM code AS train-code
+COPY Dockerfile params.yaml dvc.yaml slipway.yaml ./
+COPY k8s/katib k8s/katib
+COPY data/flights.dvc data/
+COPY data/prepared/index.json data/prepared/sample.json data/prepared/
+COPY reports/data.json reports/
+RUN PYTHONPATH=src python -m slipway image --check \
+ && chmod --recursive u=rwX,go=rX /layer \
+ && find /layer -exec touch --date=1980-01-01Z {} +
+
+
+FROM base AS serve
+COPY --from=serve-packages /layer /
+COPY --from=code /layer /
+WORKDIR /app
+USER 10001:10001
+EXPOSE 8080
+CMD ["python", "-m", "slipway", "serve", "--model", "/mnt/models", "--host", "0.0.0.0", "--port", "8080"]
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="slipway serve" \
+      org.opencontainers.image.description="Answers requests with a registered model" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.revision="$REVISION"
+
+
+FROM base AS train
+COPY --from=train-packages /layer /
+# data: begin (kept by `python -m slipway image`)
+COPY --from=data /layers/2013-01 /
+COPY --from=data /layers/2013-02 /
+COPY --from=data /layers/2013-03 /
+COPY --from=data /layers/2013-04 /
+COPY --from=data /layers/2013-05 /
+# data: end
+COPY --from=train-code /layer /
+WORKDIR /app
+USER 10001:10001
+CMD ["python", "-m", "slipway", "train"]
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="slipway train" \
+      org.opencontainers.image.description="The data, its matrices, and a training command that prints its metrics" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.revision="$REVISION"
