@@ -73,7 +73,9 @@ def with_block(dockerfile: str, block: list[str], path: Path) -> str:
     """
     lines = dockerfile.splitlines()
     if lines.count(BEGIN) != 1 or lines.count(END) != 1 or lines.index(BEGIN) > lines.index(END):
-        raise UserError(f"{path} must hold the line {BEGIN!r} and, after it, the line {END!r}, once each: put them back.")
+        raise UserError(
+            f"{path} must hold the line {BEGIN!r} and, after it, the line {END!r}, once each: put them back."
+        )
     return "\n".join([*lines[: lines.index(BEGIN) + 1], *block, *lines[lines.index(END) :]]) + "\n"
 
 
