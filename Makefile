@@ -18,6 +18,7 @@ $(VENV)/.ready: requirements/dev.txt requirements/uv.txt
 	python3.11 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --require-hashes -r requirements/uv.txt
 	$(VENV)/bin/uv pip install --quiet --python $(PYTHON) --no-deps --require-hashes --compile-bytecode -r requirements/dev.txt
+	@echo "$(CURDIR)/src" > $(VENV)/lib/python3.11/site-packages/slipway.pth
 	@touch $@
 
 .PHONY: setup
@@ -38,7 +39,13 @@ repro: setup  ## run what changed of dvc.yaml
 
 .PHONY: test
 test: setup  ## every test that needs no cluster
-	$(PYTHON) -m tests.all
+	$(VENV)/bin/pytest -n 2 --dist loadgroup
+
+.PHONY: bench
+bench: setup  ## measure what docs/benchmarks.md shows
+	$(PYTHON) -m benchmarks.trial
+	$(PYTHON) -m benchmarks.growth
+	$(PYTHON) -m benchmarks.image
 
 .PHONY: lint
 lint: setup  ## style, types, YAML, Dockerfile, shell

@@ -87,7 +87,7 @@ class Loop:
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("SLIPWAY_")} | {
             "PYTHONPATH": "src",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-            "MLFLOW_TRACKING_URI": f"sqlite:///{out / 'mlflow.db'}",
+            "MLFLOW_TRACKING_URI": f"sqlite:///{self.clone / 'mlflow.db'}",
             "DVC_NO_ANALYTICS": "1",
             "GIT_AUTHOR_NAME": "Slipway demo",
             "GIT_AUTHOR_EMAIL": "demo@localhost",

@@ -10,8 +10,8 @@
                           the other way round: the alias champion becomes what Git says is served; after a merge or a
                           `git revert`
 
-Writes k8s/serving/overlays/<env>/model.yaml and nothing else. What it writes cannot change its meaning later: a version's
-own address, an image's digest, and where both come from. Commit it, and Argo CD brings the cluster there.
+Writes k8s/serving/overlays/<env>/model.yaml and nothing else. What it writes cannot change its meaning later: a
+version's own address, an image's digest, and where both come from. Commit it, and Argo CD brings the cluster there.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def run(args: argparse.Namespace) -> None:
     version = registry.resolve(args.model or f"{load_names().model}@{CHAMPION}")
     if args.expect is not None and version.version != args.expect:
         raise UserError(
-            f"{args.model or CHAMPION} stands for {version.spec} now, not for version {args.expect}: somebody moved it. "
-            "Nothing was changed; promote again if that is what you want."
+            f"{args.model or CHAMPION} stands for {version.spec} now, not for version {args.expect}: somebody "
+            "moved it. Nothing was changed; promote again if that is what you want."
         )
     new = ServedModel(
         model_uri=registry.storage_uri(version),
