@@ -340,7 +340,8 @@ def draw_drift(path: Path, panels: Sequence[dict[str, Any]], before: str, after:
         path: the file to write.
         panels: one for each column, with ``name``, ``unit``, ``index`` (its population stability index), ``level``
             (``alert``, ``warning`` or ``""``), ``labels`` (of its buckets), ``numeric`` (are the buckets in order?),
-            ``before`` and ``after`` (shares of the buckets, summing to 1).
+            ``before`` and ``after`` (shares of the buckets) and ``missing`` (the share of missing values before and
+            after).
         before: what the grey ground is.
         after: what the blue line is.
     """
@@ -370,14 +371,22 @@ def _draw_panel(axes: Axes, panel: dict[str, Any]) -> None:
     else:
         axes.hlines(after, places - 0.4, places + 0.4, color=colour, linewidth=2)
     unit = f" ({panel['unit']})" if panel["unit"] else ""
+    gap = len(before) + 0.5
+    if any(panel["missing"]):
+        axes.bar([gap], [panel["missing"][0]], width=0.8, color=GRID)
+        axes.hlines([panel["missing"][1]], gap - 0.4, gap + 0.4, color=colour, linewidth=2)
     axes.set_title(
         f"{panel['name']}{unit}  {panel['index']:.2f}", color=colour if panel["level"] else INK,
         fontweight="bold" if panel["level"] else "normal", fontsize=8.5,
     )  # fmt: skip
-    shown = places if len(places) <= 7 else places[:: max(1, -(-len(places) // 4))]
-    axes.set_xticks(shown, [panel["labels"][place] for place in shown], fontsize=7.5)
+    every = max(1, -(-len(places) // (3 if panel["numeric"] else 4))) if panel["numeric"] or len(places) > 7 else 1
+    shown = list(places[::every])
+    named = {place: panel["labels"][place] for place in shown}
+    if any(panel["missing"]):
+        named = {place: label for place, label in named.items() if place < gap - 2} | {gap: "none"}
+    axes.set_xticks(list(named), list(named.values()), fontsize=7.5)
     axes.set_yticks([])
-    axes.set_ylim(0, max(before.max(initial=0), after.max(initial=0)) * 1.1 or 1)
+    axes.set_ylim(0, max([*before, *after, *panel["missing"]]) * 1.1 or 1)
     axes.grid(False)
     axes.spines["left"].set_visible(False)
 
