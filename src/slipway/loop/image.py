@@ -5,8 +5,8 @@
 
 A Dockerfile cannot loop, so it holds a block between two comments with a COPY for each month, oldest first. A new month
 adds a line at the end: every layer below stays as it is, and a registry, which has those, is sent the new month only.
-An image has at most 127 layers, so a year that lies wholly before the newest 24 months is one layer, and the years
-before the newest ten of those are one layer together. A push that turns a year into one layer moves that year again.
+An image has at most 127 layers, so a year that lies wholly before the newest 24 months becomes one layer, and so does a
+decade before the newest ten of those years: a month is moved when it is new, and once more each time it is merged.
 """
 
 from __future__ import annotations
@@ -56,13 +56,18 @@ def run(args: argparse.Namespace) -> int:
 
 def data_block(months: Sequence[str]) -> list[str]:
     """The COPY lines for ``months`` (YYYY-MM, ascending), what changes least first."""
-    recent = list(months[-SINGLE_MONTHS:])
-    whole_years = sorted({month[:4] for month in months} - {month[:4] for month in recent})
-    single = [month for month in months if month[:4] not in whole_years]
-    old, years = whole_years[:-SINGLE_YEARS], whole_years[-SINGLE_YEARS:]
-    layers = [[f"{year}-*" for year in old]] if old else []
-    layers += [[f"{year}-*"] for year in years] + [[month] for month in single]
-    return [f"COPY --from=data {' '.join(f'/layers/{name}' for name in names)} /" for names in layers]
+    single_years = {month[:4] for month in months[-SINGLE_MONTHS:]}
+    merged_years = sorted({month[:4] for month in months} - single_years)
+    merged_decades = {year[:3] for year in merged_years[:-SINGLE_YEARS]} - {
+        year[:3] for year in merged_years[-SINGLE_YEARS:]
+    }
+
+    def layer(month: str) -> str:
+        if month[:3] in merged_decades:
+            return f"{month[:3]}?-*"
+        return month if month[:4] in single_years else f"{month[:4]}-*"
+
+    return [f"COPY --from=data /layers/{name} /" for name in dict.fromkeys(map(layer, months))]
 
 
 def with_block(dockerfile: str, block: list[str], path: Path) -> str:

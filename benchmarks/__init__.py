@@ -1,0 +1,1 @@
+"""What the loop must reach, measured: `python -m benchmarks.<name>` writes benchmarks/results/<name>.json."""
