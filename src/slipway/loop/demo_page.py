@@ -21,7 +21,7 @@ def render(loop: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"diff": diff_lines, "trials": trial_points, "curve": latency_curve, "percent": _percent}
-    return environment.get_template("demo.html.j2").render(loop=loop)
+    return environment.get_template("demo.html.j2").render(run=loop)
 
 
 def diff_lines(text: str) -> list[tuple[str, str]]:
