@@ -1,0 +1,85 @@
+"""Answer requests with a model.
+
+  serve --model models/current
+                          a model folder
+  serve --model s3://slipway-models/mlflow/…/model
+                          an S3 prefix; credentials and endpoint from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+                          AWS_ENDPOINT_URL
+  serve --model models:/flight-delay@champion
+                          a version in MLflow's registry; MLFLOW_TRACKING_URI says where
+
+Answers POST /predict and the Open Inference Protocol V2 (/v2), and is measured at /metrics. Says that it is ready
+only after the model has answered its golden rows as it did when it was made. SIGTERM ends it with exit code 0, after
+every request that was begun.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread answers; more only fight it for the cores
+
+from slipway.errors import UserError
+
+CAPACITY = 64
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `slipway serve`."""
+    parser.add_argument(
+        "--model", required=True, metavar="WHERE", help="a folder, s3://…, models:/name/3 or models:/name@alias"
+    )
+    parser.add_argument("--name", default="flight-delay", help="what the protocol calls it, default: %(default)s")
+    parser.add_argument(
+        "--version",
+        default=os.environ.get("SLIPWAY_MODEL_VERSION", ""),
+        help="the registry's version, default: SLIPWAY_MODEL_VERSION, or what the model says",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+    parser.add_argument("--port", type=int, default=8080, help="0 takes a free one, default: %(default)s")
+    parser.add_argument(
+        "--capacity",
+        type=int,
+        default=CAPACITY,
+        metavar="N",
+        help="predictions in flight before 503, default: %(default)s",
+    )
+    parser.add_argument("--max-rows", type=int, default=1024, metavar="N", help="rows a request, default: %(default)s")
+    parser.add_argument(
+        "--drain-seconds",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="go on answering after SIGTERM, default: %(default)s",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Load, listen, answer.
+
+    Raises:
+        UserError: the model or the address cannot be had.
+    """
+    from slipway.serving.app import App
+    from slipway.serving.metrics import Metrics
+    from slipway.serving.model import load_model
+    from slipway.serving.server import bind, make_server
+    from slipway.serving.source import fetched
+
+    if args.capacity < 1 or args.max_rows < 1 or args.drain_seconds < 0:
+        raise UserError("--capacity and --max-rows must be 1 or more, --drain-seconds 0 or more.")
+    listener = bind(args.host, args.port)
+    with fetched(args.model) as (folder, known):
+        model = load_model(folder, args.name, args.version or known, args.max_rows)
+    metrics = Metrics(args.capacity)
+    app = App(metrics, args.name, os.environ.get("SLIPWAY_ADMIN_TOKEN", ""), args.max_rows)
+    app.put(model, args.model)
+    host, port = listener.getsockname()[:2]
+    where = f"[{host}]" if ":" in host else host
+    line = f"serving {model.name} version {model.version} with {model.engine.name} on http://{where}:{port}"
+    server = make_server(app, args.capacity, args.drain_seconds, lambda: print(line, flush=True))
+    metrics.in_flight.set_function(server.in_flight)
+    server.run(sockets=[listener])
+    print("stopped: every request that was begun is answered.", file=sys.stderr)

@@ -1,0 +1,177 @@
+"""A small model on real flights, its folder, and a real server process around it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from slipway.model.ensemble import import_xgboost, save_ensemble
+from slipway.model.features import NAMES, answer, encode
+from slipway.model.prepare import describe, sample
+from slipway.model.schema import schema_json
+from slipway.model.train import profile
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "not-a-secret-in-a-test"  # noqa: S105
+
+
+@pytest.fixture(scope="session")
+def month(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The first 6,000 flights of January, checked."""
+    from slipway.loop.data import sample_months
+    from slipway.model.check import read_month
+
+    path = tmp_path_factory.mktemp("data") / "2013-01.csv"
+    path.write_text("\n".join(sample_months(["2013-01"])["2013-01"].splitlines()[:6001]) + "\n")
+    return read_month(path)
+
+
+@pytest.fixture(scope="session")
+def features(month: Any) -> np.ndarray:
+    """Their features: float32, shape (rows, features)."""
+    return np.ascontiguousarray(encode(month))
+
+
+@pytest.fixture(scope="session")
+def rows(month: Any) -> list[dict[str, Any]]:
+    """200 of them as a client sends them."""
+    return sample(month)
+
+
+@pytest.fixture(scope="session")
+def bare_folder(month: Any, rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder that was never compiled: two members of 25 trees."""
+    return _train(month, rows, tmp_path_factory.mktemp("bare") / "model", seed=1)
+
+
+@pytest.fixture(scope="session")
+def folder(bare_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model, compiled."""
+    import shutil
+
+    from slipway.serving.compile import compile_ensemble
+
+    path = tmp_path_factory.mktemp("compiled") / "model"
+    shutil.copytree(bare_folder, path)
+    compile_ensemble(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def other_folder(month: Any, rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another model that answers otherwise, compiled."""
+    from slipway.serving.compile import compile_ensemble
+
+    path = _train(month, rows, tmp_path_factory.mktemp("other") / "model", seed=2, rounds=5)
+    compile_ensemble(path)
+    return path
+
+
+def _train(month: Any, rows: list[dict[str, Any]], path: Path, seed: int, rounds: int = 25) -> Path:
+    xgb = import_xgboost()
+    late = answer(month)
+    known = ~np.isnan(late)
+    matrix = xgb.QuantileDMatrix(
+        np.ascontiguousarray(encode(month)[known]), label=late[known], feature_names=list(NAMES)
+    )
+    members = [
+        xgb.train(
+            {"objective": "binary:logistic", "max_depth": 5, "seed": seed + i, "subsample": 0.7, "nthread": 1},
+            matrix,
+            num_boost_round=rounds,
+        )
+        for i in range(2)
+    ]
+    metadata = {"members": 2, "xgboost": xgb.__version__, "git_sha": "0" * 40}
+    save_ensemble(path, members, schema_json(), profile([describe(month)]), rows, metadata)
+    return path
+
+
+class Server:
+    """A running `slipway serve`, and a plain client for it."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+        self.process, self.url = process, url
+
+    def call(
+        self, path: str, body: Any = None, headers: dict[str, str] | None = None, method: str | None = None
+    ) -> tuple[int, Any]:
+        """(status, parsed JSON or text). ``body`` is JSON unless it is bytes."""
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        request = urllib.request.Request(
+            self.url + path, data, {"content-type": "application/json", **(headers or {})}, method=method
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                status, raw = response.status, response.read()
+        except urllib.error.HTTPError as error:
+            status, raw = error.code, error.read()
+        try:
+            return status, json.loads(raw)
+        except ValueError:
+            return status, raw.decode()
+
+    def metric(self, line: str) -> float:
+        """The value of one series, 0 when it is not there."""
+        _, text = self.call("/metrics")
+        for row in text.splitlines():
+            if row.startswith(line + " "):
+                return float(row.rpartition(" ")[2])
+        return 0.0
+
+
+@contextmanager
+def serving(*flags: str, env: dict[str, str] | None = None) -> Iterator[Server]:
+    """`slipway serve` on a free port, once it says that it is ready; ended by SIGTERM."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "slipway", "serve", "--port", "0", *flags],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **(env or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    try:
+        line = process.stdout.readline()
+        if " on http" not in line:
+            process.wait(timeout=30)
+            pytest.fail(f"not ready: {line}{process.stderr.read()}")
+        yield Server(process, line.split(" on ")[1].strip())
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture(scope="session")
+def server(folder: Path) -> Iterator[Server]:
+    """A server with the compiled model, shared by the tests that leave it as it is."""
+    with serving("--model", str(folder), "--version", "7", env={"SLIPWAY_ADMIN_TOKEN": TOKEN}) as running:
+        yield running
+
+
+def until(condition: Any, seconds: float = 20.0) -> bool:
+    """Whether ``condition`` came true in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
