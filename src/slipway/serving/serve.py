@@ -72,7 +72,8 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("--capacity and --max-rows must be 1 or more, --drain-seconds 0 or more.")
     listener = bind(args.host, args.port)
     with fetched(args.model) as (folder, known):
-        model = load_model(folder, args.name, args.version or known, args.max_rows)
+        version = args.version.rpartition("/")[2] or known  # the manifest says NAME/NUMBER
+        model = load_model(folder, args.name, version, args.max_rows)
     metrics = Metrics(args.capacity)
     app = App(metrics, args.name, os.environ.get("SLIPWAY_ADMIN_TOKEN", ""), args.max_rows)
     app.put(model, args.model)
