@@ -55,7 +55,7 @@ lint: setup  ## style, types, YAML, Dockerfile, shell
 	$(VENV)/bin/yamllint --strict .
 	$(VENV)/bin/hadolint Dockerfile
 	$(VENV)/bin/shellcheck --shell=sh requirements/compile.sh
-	$(VENV)/bin/shellcheck .ci/run
+	$(VENV)/bin/shellcheck .ci/run .ci/base-image
 
 .PHONY: format
 format: setup  ## format the code
