@@ -61,16 +61,25 @@ RUN python -m compileall -q -s /layer -p / --invalidation-mode unchecked-hash sr
  && find /layer -exec touch --date=1980-01-01Z {} +
 
 
-# What says how the data is described and used. A Dockerfile that is out of step with the data ends the build here.
+# With the settings of a training run.
 FROM code AS train-code
-COPY Dockerfile params.yaml dvc.yaml slipway.yaml ./
+COPY params.yaml dvc.yaml slipway.yaml ./
 COPY k8s/katib k8s/katib
+RUN chmod --recursive u=rwX,go=rX /layer \
+ && find /layer -exec touch --date=1980-01-01Z {} +
+
+
+# What describes the data. A Dockerfile that is out of step with the data ends the build here.
+FROM code AS description
+WORKDIR /description/app
+COPY Dockerfile ./
 COPY data/flights.dvc data/
 COPY data/prepared/index.json data/prepared/sample.json data/prepared/
 COPY reports/data.json reports/
-RUN PYTHONPATH=src python -m slipway image --check \
- && chmod --recursive u=rwX,go=rX /layer \
- && find /layer -exec touch --date=1980-01-01Z {} +
+RUN PYTHONPATH=/layer/app/src python -m slipway image --check \
+ && chown 10001:10001 reports \
+ && chmod --recursive u=rwX,go=rX /description \
+ && find /description -exec touch --date=1980-01-01Z {} +
 
 
 FROM base AS serve
@@ -96,6 +105,7 @@ COPY --from=data /layers/2013-03 /
 COPY --from=data /layers/2013-04 /
 COPY --from=data /layers/2013-05 /
 # data: end
+COPY --from=description /description /
 COPY --from=train-code /layer /
 WORKDIR /app
 USER 10001:10001

@@ -67,30 +67,52 @@ class Engine:
         """Is an image of this name on the engine?"""
         return self("image", "inspect", name, check=False).returncode == 0
 
-    def build(self, context: Path, target: str, tag: str) -> str:
-        """Build one target of the Dockerfile in ``context``; returns ``tag``."""
-        self("build", "--target", target, "--tag", tag, str(context))
+    def build(self, context: Path, target: str, tag: str, dockerfile: Path | None = None) -> str:
+        """Build one target of the Dockerfile in ``context``, or of another one; returns ``tag``."""
+        self(
+            "build", "--target", target, "--tag", tag, "--file", str(dockerfile or context / "Dockerfile"), str(context)
+        )
         return tag
+
+    def build_without_packages(self, context: Path, tag: str, instead: str = "") -> str:
+        """Build the train image's upper layers alone, on nothing, or on the instruction ``instead``; returns ``tag``.
+
+        A layer is its content and nothing else, so these are the layers of the whole image, bit for bit, and 800 MB
+        of base and packages need not be looked through to find them.
+        """
+        lines = (context / "Dockerfile").read_text(encoding="utf-8").splitlines()
+        lines[lines.index("FROM base AS train")] = "FROM scratch AS train"
+        lines[lines.index("COPY --from=train-packages /layer /")] = instead
+        with tempfile.NamedTemporaryFile("w", suffix=".Dockerfile") as light:
+            light.write("\n".join(lines) + "\n")
+            light.flush()
+            return self.build(context, "train", tag, Path(light.name))
+
+    def remove(self, repository: str) -> None:
+        """Remove every image of this name, whatever its tag. What was built stays in the build cache."""
+        if names := self("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository).stdout.split():
+            self("image", "rm", "--force", *names)
 
     def layers(self, image: str) -> list[str]:
         """The digests of the image's uncompressed layers (its diff ids), lowest first."""
         return list(json.loads(self("image", "inspect", "--format", "{{json .RootFS.Layers}}", image).stdout))
 
-    def compressed(self, image: str, layers: list[str]) -> dict[str, int]:
-        """The bytes of some layers of an image as a registry holds them: gzip, level 6."""
+    def compressed(self, image: str) -> dict[str, int]:
+        """The bytes of each of an image's layers as a registry holds them: gzip, level 6."""
         with tempfile.TemporaryDirectory() as scratch:
             saved = Path(scratch, "image.tar")
             self("save", "--output", str(saved), image)
             with tarfile.open(saved) as archive:
-                manifest = archive.extractfile("manifest.json")
-                assert manifest
-                members = dict(zip(self.layers(image), json.load(manifest)[0]["Layers"], strict=True))
-                sizes = {}
-                for layer in layers:
-                    content = archive.extractfile(members[layer])
-                    assert content
-                    sizes[layer] = gzipped(content.read())
-        return sizes
+
+                def content(member: str) -> bytes:
+                    source = archive.extractfile(member)
+                    assert source
+                    return source.read()
+
+                members = json.loads(content("manifest.json"))[0]["Layers"]
+                return {
+                    layer: gzipped(content(member)) for layer, member in zip(self.layers(image), members, strict=True)
+                }
 
 
 def gzipped(content: bytes) -> int:

@@ -1,0 +1,79 @@
+"""A Docker engine, a build context with data in it, and the images built from it: once for all tests here."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from benchmarks.engine import Engine, NoEngine
+
+ROOT = Path(__file__).resolve().parents[2]
+MONTHS = [f"2013-{month:02}" for month in range(1, 6)]
+
+
+def slipway(folder: Path, *arguments: str) -> None:
+    """Run a verb in ``folder``, with the folder's own code."""
+    subprocess.run(
+        [sys.executable, "-m", "slipway", *arguments],
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": "src"},
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """The Docker engine; without one, or without the base image, what needs it is reported as not tested."""
+    try:
+        engine = Engine()
+    except NoEngine as reason:
+        pytest.skip(f"NOT TESTED: the images were not built, no Docker engine: {reason}")
+    base = next(line.split()[1] for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("FROM "))
+    if not engine.has_image(base) and engine("pull", "--quiet", base, check=False, timeout=300).returncode:
+        pytest.skip(f"NOT TESTED: the images were not built: {base} cannot be pulled; `.ci/base-image` makes one")
+    yield engine
+    engine.remove("slipway-test")
+
+
+@pytest.fixture(scope="session")
+def pushed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository's files as Git has them, with January to May made and prepared."""
+    folder = tmp_path_factory.mktemp("pushed")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    slipway(folder, "data", "make", "--months", *MONTHS)
+    slipway(folder, "prepare")
+    slipway(folder, "image")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def image(engine: Engine, pushed: Path) -> str:
+    """The train image of January to May."""
+    return engine.build(pushed, "train", "slipway-test:pushed")
+
+
+@pytest.fixture(scope="session")
+def upper(engine: Engine, pushed: Path) -> list[str]:
+    """The digests of the train image's layers above the packages: months, description, code, working folder."""
+    return engine.layers(engine.build_without_packages(pushed, "slipway-test:upper"))
+
+
+@pytest.fixture
+def changed(pushed: Path, tmp_path: Path) -> Path:
+    """A copy of the context, to change. The copies are new files: their times are not those of the first build."""
+    folder = tmp_path / "changed"
+    shutil.copytree(pushed, folder, copy_function=shutil.copyfile)
+    return folder

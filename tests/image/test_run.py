@@ -1,0 +1,79 @@
+"""The images, run for real: as a cluster would, without network, rights or a writable root."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import subprocess
+
+import pytest
+from benchmarks.engine import Engine
+
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
+
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z [\w-]+=(\S+)")
+AS_A_POD = [
+    "run",
+    "--rm",
+    "--network=none",
+    "--read-only",
+    "--tmpfs=/tmp",
+    "--cap-drop=ALL",
+    "--security-opt=no-new-privileges",
+]
+QUICK = ["--rounds", "5", "--members", "1"]
+
+
+def test_a_trial_prints_its_metrics_and_nothing_else(engine: Engine, image: str) -> None:
+    trial = engine(*AS_A_POD, image, "python", "-m", "slipway", "train", *QUICK)
+    lines = trial.stdout.splitlines()
+    values = [LINE.fullmatch(line) for line in lines]
+    assert all(values), trial.stdout
+    assert all(math.isfinite(float(value[1])) for value in values if value)
+    assert {line.split()[1].split("=")[0] for line in lines} == {
+        f"validation-{name}" for name in ("auc", "logloss", "brier", "ece")
+    }
+    assert trial.stderr == ""
+
+
+def test_the_trials_metrics_are_those_of_this_machine(engine: Engine, image: str, pushed) -> None:
+    here = subprocess.run(
+        ["python", "-m", "slipway", "train", *QUICK], cwd=pushed, capture_output=True, text=True, check=True
+    )
+    there = engine(*AS_A_POD, image, "python", "-m", "slipway", "train", *QUICK)
+    assert [line.split()[1] for line in there.stdout.splitlines()] == [
+        line.split()[1] for line in here.stdout.splitlines()
+    ]
+
+
+def test_a_bad_trial_ends_with_a_code_and_a_sentence(engine: Engine, image: str) -> None:
+    trial = engine(*AS_A_POD, image, "python", "-m", "slipway", "train", "--eta", "7", check=False)
+    assert (trial.returncode, trial.stdout) == (2, "")
+    assert "eta" in trial.stderr and "Traceback" not in trial.stderr
+
+
+def test_a_candidate_can_be_saved_and_read_again(engine: Engine, image: str) -> None:
+    train = f"python -m slipway train --final --out models/challenger {' '.join(QUICK)}"
+    read = "from pathlib import Path; import slipway.model.ensemble as e; e.load_ensemble(Path('models/challenger'))"
+    engine("run", "--rm", "--network=none", image, "sh", "-c", f'{train} && python -c "{read}"')
+
+
+@pytest.mark.parametrize("target", ["train", "serve"])
+def test_the_user_has_a_number_and_no_rights(engine: Engine, image: str, pushed, target: str) -> None:
+    tag = engine.build(pushed, target, f"slipway-test:{target}")
+    config = json.loads(engine("image", "inspect", "--format", "{{json .Config}}", tag).stdout)
+    assert config["User"] == "10001:10001"  # runAsNonRoot can only be checked for a number
+    assert config["Cmd"][:3] == ["python", "-m", "slipway"]
+    assert "OMP_WAIT_POLICY=PASSIVE" in config["Env"]
+    assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
+    script = (
+        "id -u; find /app -path /app/build -prune -o -type f -writable -print; touch /app/x 2>/dev/null && echo wrote"
+    )
+    assert engine("run", "--rm", "--network=none", tag, "sh", "-c", f"{script}; true").stdout == "10001\n"
+
+
+def test_the_serve_image_holds_no_data(engine: Engine, pushed) -> None:
+    tag = engine.build(pushed, "serve", "slipway-test:serve")
+    found = engine("run", "--rm", "--network=none", tag, "find", "/app", "-not", "-path", "/app/src*", "-type", "f")
+    assert found.stdout == ""
