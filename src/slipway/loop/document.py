@@ -24,7 +24,14 @@ class Strong:
     text: str
 
 
-Inline = str | Code | Strong
+@dataclass(frozen=True)
+class Glyphs:
+    """Bars made of block characters."""
+
+    text: str
+
+
+Inline = str | Code | Strong | Glyphs
 Line = Inline | tuple[Inline, ...]
 
 

@@ -17,6 +17,7 @@ from slipway.loop.document import (
     Code,
     Document,
     Figure,
+    Glyphs,
     Inline,
     Line,
     Paragraph,
@@ -106,6 +107,8 @@ def _line(line: Line) -> str:
 def _inline(part: Inline) -> str:
     if isinstance(part, Code):
         return _code(part.text)
+    if isinstance(part, Glyphs):
+        return part.text
     if isinstance(part, Strong):
         return f"**{_text(part.text)}**" if part.text.strip() else ""
     return _text(part)

@@ -7,7 +7,19 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from slipway.loop.document import Block, Bullets, Code, Document, Figure, Line, Paragraph, Section, Strong, inlines
+from slipway.loop.document import (
+    Block,
+    Bullets,
+    Code,
+    Document,
+    Figure,
+    Glyphs,
+    Line,
+    Paragraph,
+    Section,
+    Strong,
+    inlines,
+)
 from slipway.model.plots import BLUE, GRID, INK, MUTED, ORANGE, PALE, PAPER
 
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "card", BLUE: "blue", ORANGE: "orange", PALE: "pale"}
@@ -41,6 +53,7 @@ th { text-align: left; color: var(--muted); font-weight: 600; white-space: nowra
 th, td { padding: 5px 14px 5px 0; border-bottom: 1px solid var(--grid); vertical-align: top; }
 tr:last-child td { border-bottom: 0; }
 .right { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.glyphs { color: var(--blue); white-space: nowrap; letter-spacing: -.5px; }
 summary { cursor: pointer; } summary b { font-size: 18px; }
 details[open] summary { margin-bottom: 12px; }
 figure { margin: 0; } figure svg { display: block; width: 100%; height: auto; max-width: 760px; }
@@ -108,6 +121,8 @@ def _line(line: Line) -> str:
             parts.append(f"<code>{html.escape(part.text)}</code>")
         elif isinstance(part, Strong):
             parts.append(f"<strong>{html.escape(part.text)}</strong>")
+        elif isinstance(part, Glyphs):
+            parts.append(f'<span class="glyphs">{html.escape(part.text)}</span>')
         else:
             parts.append(html.escape(part))
     return "".join(parts)

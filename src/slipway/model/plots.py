@@ -355,9 +355,7 @@ def draw_drift(path: Path, panels: Sequence[dict[str, Any]], before: str, after:
         axes.set_axis_off()
     for axes, panel in zip(grid.flat, panels, strict=False):
         _draw_panel(axes, panel)
-    figure.supxlabel(
-        f"bars: {before}     line: {after}     number: population stability index", color=MUTED, fontsize=9
-    )
+    figure.supxlabel(f"bars: {before} · line: {after} · number: population stability index", color=MUTED, fontsize=9)
     _save(figure, path)
 
 

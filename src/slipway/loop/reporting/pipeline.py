@@ -12,7 +12,7 @@ from typing import Any
 
 from slipway.errors import UserError
 from slipway.loop.document import Code, Inline, Line
-from slipway.loop.revision import git
+from slipway.loop.reporting.revision import git
 
 LOCK = Path("dvc.lock")
 _NAMED = 3
