@@ -175,14 +175,14 @@ def search(comparison: Comparison) -> Section | None:
             before = {}
     changed = bool(before) and before != after
     if not changed:
-        rows: list[list[Line]] = [[name, Code(value)] for name, value in after.items()]
+        rows: list[list[Line]] = [[name, value] for name, value in after.items()]
         table = Table(("a merge runs", ""), rows)
     else:
         names = list({**after, **before})
         table = Table(
             ("a merge runs", "before", "after", ""),
             [
-                [name, Code(before.get(name, "none")), Code(after.get(name, "none")),
+                [name, before.get(name, "none"), after.get(name, "none"),
                  Strong("changed") if before.get(name) != after.get(name) else ""]
                 for name in names
             ],
