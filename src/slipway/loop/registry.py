@@ -11,6 +11,7 @@ import math
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ ARTIFACT_PATH = "model"
 """Where the folder lies among its run's artifacts."""
 PROBE_SECONDS = 5
 REQUEST_SECONDS = 30
+LOCK_SECONDS = 120
 _BATCH = 100
 _SERVERS = ("http", "https")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -103,6 +105,7 @@ def open_registry(uri: str | None = None) -> Registry:
         "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": 1,
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is raised, and said once
         "PGCONNECT_TIMEOUT": PROBE_SECONDS,
     }.items():
@@ -111,8 +114,9 @@ def open_registry(uri: str | None = None) -> Registry:
         mlflow = _import_mlflow()
         if kind in _DATABASES:
             _touch_database(uri)
-        client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
-        client.search_registered_models(max_results=1)
+        with _alone(uri):
+            client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
+            client.search_registered_models(max_results=1)
     if "MLFLOW_HTTP_REQUEST_TIMEOUT" in patience:
         os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(REQUEST_SECONDS)
     if "MLFLOW_HTTP_REQUEST_MAX_RETRIES" in patience:
@@ -156,13 +160,13 @@ class Registry:
         for metric, value in (metrics or {}).items():
             if not math.isfinite(value):
                 raise UserError(f"the metric {metric} is {value}, which is not a number: {folder} is not registered.")
-        known = self.with_content(name, content)
-        if known:
-            return known
         written = {key: str(value) for key, value in (tags or {}).items()} | {CONTENT: content}
-        with _said(self.uri, f"registering {folder}"):
+        with _said(self.uri, f"registering {folder}"), _alone(self.uri):
+            known = self.with_content(name, content)
+            if known:
+                return known
             run_id = self._logged_run(name, folder, written, params or {}, metrics or {}, experiment or name)
-        # Two processes may have come this far with the same folder; the lower number stays.
+        # On a server two processes may have come this far with the same folder; the lower number stays.
         first = self.with_content(name, content)
         assert first is not None
         if first.run_id != run_id:
@@ -247,11 +251,12 @@ class Registry:
     def versions(self, name: str) -> list[Version]:
         """The model's versions, newest first; none when there is no such model."""
         found: list[Version] = []
+        pointing = self.aliases(name)  # MLflow's search leaves them out
         token = None
         with _said(self.uri, f"listing the versions of {name}"):
             while True:
                 page = self._client.search_model_versions(f"name='{name}'", max_results=1000, page_token=token)
-                found += [_version(entity) for entity in page]
+                found += [_version(entity, pointing) for entity in page]
                 token = page.token
                 if not token:
                     return sorted(found, key=lambda version: -version.version)
@@ -390,14 +395,14 @@ class Registry:
         raise UserError(f"{version.spec} is stored at {at}, an address that a model server cannot read.")
 
 
-def _version(entity: Any) -> Version:
+def _version(entity: Any, pointing: Mapping[str, int]) -> Version:
     return Version(
         name=entity.name,
         version=int(entity.version),
         source=entity.source,
         run_id=entity.run_id or "",
         tags=dict(entity.tags),
-        aliases=tuple(sorted(entity.aliases)),
+        aliases=tuple(alias for alias, at in pointing.items() if at == int(entity.version)),
     )
 
 
@@ -436,6 +441,35 @@ def _touch_database(uri: str) -> None:
             connection.exec_driver_sql("PRAGMA schema_version" if uri.startswith("sqlite:") else "SELECT 1").fetchall()
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """On SQLite, one process at a time: MLflow makes a new database's tables without a lock. Servers see to it.
+
+    The lock is on the database's folder, so that no lock file stays; it goes with the process that holds it.
+    """
+    if not uri.startswith("sqlite:"):
+        yield
+        return
+    import fcntl
+
+    folder = os.open(Path(uri.removeprefix("sqlite:///")).parent, os.O_RDONLY)
+    try:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise UserError(
+                        f"another process has been writing to {uri} for {LOCK_SECONDS} s: wait for it, and try again."
+                    ) from None
+                time.sleep(0.05)
+        yield
+    finally:
+        os.close(folder)
 
 
 @contextmanager

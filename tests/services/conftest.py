@@ -1,0 +1,104 @@
+"""PostgreSQL, S3 and MLflow as real servers, one each for the whole session."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.services.mlflow_server import MlflowServer
+from tests.services.postgres import Postgres
+from tests.services.processes import NotStarted
+from tests.services.s3 import S3
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+KEPT_LOGS = ROOT / "build" / "tests" / "services"
+DATA_BUCKET, MODEL_BUCKET = "slipway-data", "slipway-models"  # as slipway.yaml names them
+DESTINATION = f"s3://{MODEL_BUCKET}/mlflow"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of them in one worker: every worker would start its own servers."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.services)
+            item.add_marker(pytest.mark.xdist_group("services"))
+
+
+@pytest.fixture(scope="session")
+def logs(request: pytest.FixtureRequest) -> Iterator[list[Path]]:
+    """The servers' logs; copied to build/tests/services when a test has failed."""
+    files: list[Path] = []
+    yield files
+    if request.session.testsfailed:
+        KEPT_LOGS.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            shutil.copy(file, KEPT_LOGS)
+        print(f"\nthe servers' logs are in {KEPT_LOGS}", file=sys.stderr)
+
+
+@pytest.fixture(scope="session")
+def postgres(logs: list[Path]) -> Iterator[Postgres]:
+    # Not pytest's folder: PostgreSQL may have to run as somebody who cannot enter that.
+    with tempfile.TemporaryDirectory(prefix="slipway-postgres-") as folder:
+        try:
+            server = Postgres(Path(folder))
+        except NotStarted as error:
+            pytest.skip(f"NOT TESTED: no PostgreSQL runs here: {error}")
+        yield server
+        server.stop()
+        logs.append(Path(shutil.copy(server.server.log, tempfile.mkdtemp())))
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory, logs: list[Path]) -> Iterator[S3]:
+    try:
+        server = S3(tmp_path_factory.mktemp("s3"), DATA_BUCKET, MODEL_BUCKET)
+    except NotStarted as error:
+        pytest.skip(f"NOT TESTED: no S3 server runs here: {error}")
+    logs.append(server.server.log)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def starting_mlflow(
+    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, s3: S3, logs: list[Path]
+) -> Iterator[MlflowServer]:
+    """The MLflow server, which does not answer yet."""
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow"), postgres, s3, DESTINATION)
+    logs.append(server.server.log)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def head_start(request: pytest.FixtureRequest) -> None:
+    """Start MLflow before the first test when any test will need it: it comes up while others run."""
+    if any("mlflow_server" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("starting_mlflow")
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(starting_mlflow: MlflowServer) -> MlflowServer:
+    """The MLflow server, ready."""
+    starting_mlflow.wait()
+    return starting_mlflow
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No address and no credentials but those a test sets; what opening a registry sets is gone after it."""
+    for name in list(os.environ):
+        if name.startswith(("MLFLOW_", "AWS_")):
+            monkeypatch.delenv(name)
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
