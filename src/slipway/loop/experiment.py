@@ -2,33 +2,28 @@
 
 Katib's custom resource definitions keep unknown fields, so the API server takes any misspelling without a word. Here
 the file is read with Katib's own types (kubeflow-katib-api) and Kubernetes' own (the trial's Job), and a field neither
-knows is refused by its path.
+knows is refused by its path. What Katib's webhook refuses is refused here too: see experiment_rules.py.
 """
 
 from __future__ import annotations
 
-import math
+import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import yaml
 from kubeflow_katib_api.models import V1beta1Experiment, V1beta1ExperimentSpec, V1beta1ParameterSpec
-from kubernetes.client import V1Job
+from kubernetes.client import V1Container, V1Job
 from pydantic import ValidationError
 
 from slipway.errors import UserError
+from slipway.loop.experiment_rules import META, REFERENCE, check
+from slipway.loop.observation import DEFAULT_FORMAT, MetricsReader, objective_value
 
-DEFAULT_FORMAT = r"([\w|-]+)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)"
-"""What Katib's file collector looks for when the experiment names no format (its pkg/metricscollector)."""
-
-_REFERENCE = re.compile(r"\$\{trialParameters\.([^}]+)\}")
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
-_LONGEST_NAME = 40
 _DEFAULT_PARALLEL = 3
+_EXPANSION = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
 
 
 @dataclass(frozen=True)
@@ -40,13 +35,28 @@ class MedianStop:
 
 
 @dataclass(frozen=True)
+class Command:
+    """What runs a trial: an argument list, and what its environment has beside this process's."""
+
+    words: list[str]
+    environment: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Experiment:
     """What is searched, how, and how a trial is run."""
 
     path: Path
     name: str
+    namespace: str
     spec: V1beta1ExperimentSpec
-    command: tuple[str, ...]
+    container: V1Container
+
+    @property
+    def objective(self) -> dict[str, Any]:
+        """``spec.objective`` as it is written."""
+        assert self.spec.objective
+        return self.spec.objective.to_dict()
 
     @property
     def maximize(self) -> bool:
@@ -79,6 +89,12 @@ class Experiment:
         return self.spec.algorithm.algorithm_name
 
     @property
+    def settings(self) -> dict[str, str]:
+        """The algorithm's settings."""
+        assert self.spec.algorithm
+        return {str(s.name): str(s.value) for s in self.spec.algorithm.algorithm_settings or []}
+
+    @property
     def parallel(self) -> int:
         """How many trials run at once."""
         return self.spec.parallel_trial_count or _DEFAULT_PARALLEL
@@ -96,78 +112,67 @@ class Experiment:
         """Whether ``value`` meets the goal, if there is one."""
         return self.goal is not None and not self.better(self.goal, value)
 
-    def objective_of(self, observation: list[dict[str, str]]) -> float:
-        """The objective's value of a trial: the strategy's field (min, max or latest) of its metric."""
-        assert self.spec.objective
-        strategies = {s.name: s.value for s in self.spec.objective.metric_strategies or []}
-        field = strategies.get(self.metric) or ("max" if self.maximize else "min")
-        metric = next(metric for metric in observation if metric["name"] == self.metric)
-        return float(metric[field])
+    def objective_of(self, observation: list[dict[str, str]]) -> float | None:
+        """The objective's value of a trial, None where it reported none."""
+        return objective_value(self.objective, observation)
 
     def median_stop(self) -> MedianStop | None:
         """The early stopping rule, None when trials run to their end."""
         stopping = self.spec.early_stopping
         if stopping is None:
             return None
-        settings = {s.name: int(s.value or 0) for s in stopping.algorithm_settings or []}
-        return MedianStop(**{str(name): value for name, value in settings.items()})
+        return MedianStop(**{str(s.name): int(s.value or 0) for s in stopping.algorithm_settings or []})
 
-    def command_for(self, assignments: dict[str, str]) -> list[str]:
-        """The trial's command line with the assignments in the places of its trial parameters."""
-        template = self.spec.trial_template
-        assert template
-        values = {p.name: assignments[str(p.reference)] for p in template.trial_parameters or []}
-        return [_REFERENCE.sub(lambda reference: values[reference[1]], word) for word in self.command]
+    def command_for(self, trial: str, assignments: dict[str, str]) -> Command:
+        """How a trial is run: as Katib runs it, with the assignments in the places of its trial parameters.
+
+        To collect what it prints Katib wraps the container's command in a shell, its words joined by blanks and not
+        quoted (pkg/webhook/v1beta1/pod/utils.go). So a word with a blank in it is two words there, and here.
+        """
+        values = {p.name: self._value(str(p.reference), trial, assignments) for p in self._trial_parameters()}
+
+        def filled(text: str) -> str:
+            return REFERENCE.sub(lambda reference: values[reference[1]], text)
+
+        environment = {"KATIB_TRIAL_NAME": trial}
+        for variable in self.container.env or []:
+            if variable.value_from is None:
+                environment[variable.name] = filled(variable.value or "")
+
+        def expanded(word: str) -> str:  # as the kubelet does: $(NAME) where the container sets NAME, $$ is $
+            return _EXPANSION.sub(lambda m: "$" if m[1] is None else environment.get(m[1], m[0]), filled(word))
+
+        words = [expanded(word) for word in (*(self.container.command or []), *(self.container.args or []))]
+        shell, words = (words[:2], words[2:]) if words[:2] in _SHELLS else (_SHELLS[0], words)
+        return Command([*shell, " ".join(words)], environment)
+
+    def _trial_parameters(self) -> list[Any]:
+        assert self.spec.trial_template
+        return self.spec.trial_template.trial_parameters or []
+
+    def _value(self, reference: str, trial: str, assignments: dict[str, str]) -> str:
+        if not (meta := META.fullmatch(reference)):
+            return assignments[reference]
+        assert self.spec.trial_template and self.spec.trial_template.trial_spec
+        job = self.spec.trial_template.trial_spec
+        known = {"Name": trial, "Namespace": self.namespace, "Kind": job["kind"], "APIVersion": job["apiVersion"]}
+        if meta[1] in known:
+            return known[meta[1]]
+        return str(job["metadata"][meta[1].lower()][meta[2]])
 
     def reader(self) -> MetricsReader:
         """A reader of one trial's output."""
         collector = self.spec.metrics_collector_spec
         source = collector.source if collector else None
         formats = (source.filter.metrics_format if source and source.filter else None) or [DEFAULT_FORMAT]
-        return MetricsReader(self.metrics, [re.compile(pattern) for pattern in formats])
+        return MetricsReader(self.metrics, formats)
 
-    def grid(self) -> Iterator[dict[str, str]]:
-        """Every combination, in Katib's order of parameters; double parameters need a step."""
-        names = [str(parameter.name) for parameter in self.parameters]
-        for values in product(*(_grid_values(self.path, parameter) for parameter in self.parameters)):
-            yield dict(zip(names, values, strict=True))
+    def missing_variables(self) -> list[str]:
+        """Variables that a cluster takes from a Secret or the like, and that this machine's environment lacks."""
+        return [v.name for v in self.container.env or [] if v.value_from is not None and v.name not in os.environ]
 
 
-class MetricsReader:
-    """Reads metrics off a trial's lines as Katib's StdOut collector does, but takes finite numbers only."""
-
-    def __init__(self, names: list[str], formats: list[re.Pattern[str]]) -> None:
-        self.values: dict[str, list[float]] = {name: [] for name in names}
-        self._formats = formats
-
-    def read(self, line: str) -> list[tuple[str, float]]:
-        """Take in one line; returns the metrics it reported."""
-        first, _, _ = line.partition(" ")
-        text = line[len(first) :] if _RFC3339.fullmatch(first) else line
-        found = []
-        for pattern in self._formats:
-            for match in pattern.finditer(text):
-                name, value = match[1].strip(), _number(match[2])
-                if name in self.values and value is not None:
-                    self.values[name].append(value)
-                    found.append((name, value))
-        return found
-
-    def observation(self) -> list[dict[str, str]]:
-        """Minimum, maximum and latest of each metric that was seen, as Katib stores them: text."""
-        return [
-            {"name": name, "min": repr(min(values)), "max": repr(max(values)), "latest": repr(values[-1])}
-            for name, values in self.values.items()
-            if values
-        ]
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+_SHELLS = (["sh", "-c"], ["bash", "-c"])
 
 
 def read_experiment(path: Path) -> Experiment:
@@ -180,29 +185,35 @@ def read_experiment(path: Path) -> Experiment:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: name the experiment with --experiment.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}).") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
-    if not isinstance(document, dict) or document.get("kind") != "Experiment":
-        raise UserError(f"{path}: kind is {(document or {}).get('kind')!r}, expected Experiment.")
+    kind = f"{document.get('apiVersion')} {document.get('kind')}" if isinstance(document, dict) else "not a mapping"
+    if kind != "kubeflow.org/v1beta1 Experiment":
+        raise UserError(f"{path} is {kind}, expected kubeflow.org/v1beta1 Experiment.")
     experiment = _strict(path, V1beta1Experiment, document, "")
-    spec, template = experiment.spec, experiment.spec and experiment.spec.trial_template
-    fault = _fault(experiment.metadata and experiment.metadata.name, spec)
-    if fault or spec is None or template is None or template.trial_spec is None:
-        raise UserError(f"{path}: {fault or 'spec.trialTemplate.trialSpec is missing'}.")
+    name, spec = experiment.metadata and experiment.metadata.name, experiment.spec
+    if fault := check(name, spec):
+        raise UserError(f"{path}: {fault}.")
+    template = spec.trial_template
     job = _strict(path, V1Job, template.trial_spec, "spec.trialTemplate.trialSpec.")
-    containers = job.spec.template.spec.containers if job.spec and job.spec.template.spec else []
+    return Experiment(path, name, experiment.metadata.namespace or "default", spec, _primary(path, template, job))
+
+
+def _primary(path: Path, template: Any, job: V1Job) -> V1Container:
+    """The container that Katib collects metrics from."""
+    pod = job.spec.template.spec if job.spec else None
+    containers = pod.containers if pod else []
     container = next((c for c in containers if c.name == template.primary_container_name), None)
     if container is None:
         raise UserError(
             f"{path}: spec.trialTemplate.primaryContainerName is {template.primary_container_name!r}, "
-            f"which the Job does not have; it has {', '.join(c.name for c in containers)}."
+            f"which the Job does not have; it has {', '.join(c.name for c in containers) or 'no container'}."
         )
     if not container.command:
         raise UserError(f"{path}: container {container.name} has no command: Katib wraps it, so it must be written.")
-    command = (*container.command, *(container.args or []))
-    _check_references(path, spec, command)
-    assert experiment.metadata and experiment.metadata.name
-    return Experiment(path, experiment.metadata.name, spec, command)
+    return container
 
 
 def _strict(path: Path, model: Any, document: Any, where: str) -> Any:
@@ -213,76 +224,11 @@ def _strict(path: Path, model: Any, document: Any, where: str) -> Any:
         field = where + ".".join(map(str, fault["loc"]))
         if fault["type"] == "extra_forbidden":
             raise UserError(f"{path}: {field}: no such field; remove it or correct its spelling.") from None
-        raise UserError(f"{path}: {field}: {fault['msg'].lower()}, not {fault['input']!r}.") from None
-
-
-def _fault(name: str | None, spec: V1beta1ExperimentSpec | None) -> str | None:
-    """What Katib's webhook would refuse (pkg/webhook/v1beta1/experiment/validator), said in its field's words."""
-    if not name or not re.fullmatch(rf"[a-z]([-a-z0-9]{{0,{_LONGEST_NAME - 2}}}[a-z0-9])?", name):
-        return f"metadata.name is {name!r}, expected at most {_LONGEST_NAME} of a-z, 0-9 and -, a letter first"
-    if spec is None or spec.objective is None or not spec.objective.objective_metric_name:
-        return "spec.objective.objectiveMetricName is missing"
-    if spec.objective.type not in ("maximize", "minimize"):
-        return f"spec.objective.type is {spec.objective.type!r}, expected maximize or minimize"
-    if spec.algorithm is None or not spec.algorithm.algorithm_name:
-        return "spec.algorithm.algorithmName is missing"
-    if spec.early_stopping and spec.early_stopping.algorithm_name != "medianstop":
-        return f"spec.earlyStopping.algorithmName is {spec.early_stopping.algorithm_name!r}, expected medianstop"
-    for setting in (spec.early_stopping and spec.early_stopping.algorithm_settings) or []:
-        if setting.name not in MedianStop.__annotations__ or not str(setting.value).isdigit():
-            return f"spec.earlyStopping.algorithmSettings has {setting.name}={setting.value!r}, which medianstop lacks"
-    counts = {
-        "parallelTrialCount": spec.parallel_trial_count,
-        "maxTrialCount": spec.max_trial_count,
-    }
-    for field, count in counts.items():
-        if count is not None and count < 1:
-            return f"spec.{field} is {count}, expected at least 1"
-    if (spec.max_failed_trial_count or 0) < 0:
-        return f"spec.maxFailedTrialCount is {spec.max_failed_trial_count}, expected at least 0"
-    if not spec.parameters:
-        return "spec.parameters is empty"
-    return next((fault for parameter in spec.parameters if (fault := _parameter_fault(parameter))), None)
-
-
-def _parameter_fault(parameter: V1beta1ParameterSpec) -> str | None:
-    space, where = parameter.feasible_space, f"spec.parameters, {parameter.name}"
-    if space is None:
-        return f"{where}: feasibleSpace is missing"
-    if parameter.parameter_type in ("double", "int"):
-        low, high = _number(space.min or ""), _number(space.max or "")
-        if low is None or high is None or low > high or space.list:
-            return f"{where}: feasibleSpace needs min and max, numbers in quotes, min not above max"
-        if space.distribution == "logUniform" and low <= 0:
-            return f"{where}: feasibleSpace.min is {space.min}, but logUniform starts above 0"
-        return None
-    if parameter.parameter_type in ("discrete", "categorical"):
-        return None if space.list else f"{where}: feasibleSpace.list is missing"
-    return f"{where}: parameterType is {parameter.parameter_type!r}, expected double, int, discrete or categorical"
-
-
-def _check_references(path: Path, spec: V1beta1ExperimentSpec, command: tuple[str, ...]) -> None:
-    assert spec.trial_template
-    declared = {p.name: p.reference for p in spec.trial_template.trial_parameters or []}
-    searched = {parameter.name for parameter in spec.parameters or []}
-    used = {name for word in command for name in _REFERENCE.findall(word)}
-    if unknown := sorted(used - declared.keys()):
-        raise UserError(f"{path}: ${{trialParameters.{unknown[0]}}} is used but not declared in trialParameters.")
-    if unused := sorted(set(map(str, declared)) - used):
-        raise UserError(f"{path}: trialParameters declares {unused[0]}, which the command does not use.")
-    if lost := [reference for reference in declared.values() if reference not in searched]:
-        raise UserError(f"{path}: trialParameters refers to {lost[0]}, which spec.parameters does not have.")
-
-
-def _grid_values(path: Path, parameter: V1beta1ParameterSpec) -> list[str]:
-    space = parameter.feasible_space
-    assert space
-    if space.list:
-        return list(space.list)
-    low, high = float(space.min or 0), float(space.max or 0)
-    if parameter.parameter_type == "int":
-        return [str(value) for value in range(int(low), int(high) + 1, int(float(space.step or 1)))]
-    if not space.step:
-        raise UserError(f"{path}: spec.parameters, {parameter.name}: a grid needs feasibleSpace.step.")
-    step = float(space.step)
-    return [f"{low + step * position:.10g}" for position in range(int((high - low) / step + 1e-9) + 1)]
+        if fault["type"] == "missing":
+            raise UserError(f"{path}: {field} is missing.") from None
+        if fault["type"] == "string_type" and isinstance(fault["input"], (bool, int, float)):
+            raise UserError(
+                f"{path}: {field} is {fault['input']!r}, expected text: put it in quotes, as Katib takes text only."
+            ) from None
+        message = f"{fault['msg'][0].lower()}{fault['msg'][1:]}"
+        raise UserError(f"{path}: {field}: {message}, not {fault['input']!r}.") from None

@@ -9,21 +9,20 @@ maxFailedTrialCount, early stopping and metricsFormat all hold. Optuna proposes 
 of the primary container's command, and what it prints is read as Katib's collector reads it.
 
 Writes build/tune/trials.json, a list of Katib Trials as `kubectl get trials -o json` would give it, and each trial's
-output beside it. Exit code 1 when more trials failed than maxFailedTrialCount allows, or none succeeded.
+output beside it. Exit code 1 when as many trials failed as maxFailedTrialCount says, or none succeeded.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import signal
-import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
@@ -32,10 +31,11 @@ from typing import Any
 from slipway.errors import UserError
 from slipway.files import whole_folder, write_json
 from slipway.loop.experiment import Experiment, read_experiment
+from slipway.loop.trial import FAILED, KILLED, STOPPED, SUCCEEDED, UNAVAILABLE, Processes, Trial, run_trial
 
 EXPERIMENT = Path("k8s/katib/experiment.yaml")
 OUT = Path("build/tune")
-SUCCEEDED, FAILED, STOPPED, UNAVAILABLE = "Succeeded", "Failed", "EarlyStopped", "MetricsUnavailable"
+TRIALS = "trials.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,45 +43,62 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--experiment", type=Path, default=EXPERIMENT, metavar="FILE", help="default: %(default)s")
     parser.add_argument("--max-trials", type=int, metavar="N", help="end after N trials, below maxTrialCount")
     parser.add_argument("--parallel", type=int, metavar="N", help="trials at once, below parallelTrialCount")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the proposals; default: %(default)s")
+    parser.add_argument("--seed", type=int, metavar="N", help="of the proposals; default: random_state, or 0")
     parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help="default: %(default)s")
 
 
 def run(args: argparse.Namespace) -> int:
     """Search; returns 0 when the experiment succeeded, 1 when it failed."""
-    for flag in ("max_trials", "parallel"):
-        if (count := getattr(args, flag)) is not None and count < 1:
-            raise UserError(f"--{flag.replace('_', '-')} is {count}, expected at least 1.")
-    experiment = read_experiment(args.experiment)
-    with whole_folder(args.out) as folder:
-        search = Search(experiment, folder, args.seed)
-        succeeded = search.run(
-            min(args.max_trials or sys.maxsize, experiment.spec.max_trial_count or sys.maxsize),
-            min(args.parallel or sys.maxsize, experiment.parallel),
+    for flag, least in (("max_trials", 1), ("parallel", 1), ("seed", 0)):
+        if (count := getattr(args, flag)) is not None and count < least:
+            raise UserError(f"--{flag.replace('_', '-')} is {count}, expected at least {least}.")
+    if args.out.exists() and not (args.out / TRIALS).is_file():
+        raise UserError(
+            f"{args.out} exists and holds no {TRIALS}, so it is no search's to replace: give another --out."
         )
-        write_json(folder / "trials.json", search.as_trial_list())
-    print(f"{args.out / 'trials.json'}  {search.verdict}")
+    experiment = read_experiment(args.experiment)
+    most = min(args.max_trials or sys.maxsize, experiment.spec.max_trial_count or sys.maxsize)
+    if most == sys.maxsize and experiment.goal is None and experiment.algorithm != "grid":
+        raise UserError(
+            f"{experiment.path} has neither maxTrialCount nor a goal and would never end: add --max-trials."
+        )
+    if lacking := experiment.missing_variables():
+        raise UserError(
+            f"{experiment.path}: the trial takes {lacking[0]} from the cluster: set it in this environment as well."
+        )
+    with _ended_by_signals(), whole_folder(args.out) as folder:
+        search = Search(experiment, folder, args.seed)
+        succeeded = search.run(most, min(args.parallel or sys.maxsize, experiment.parallel))
+        write_json(folder / TRIALS, search.as_trial_list())
+    print(f"{args.out / TRIALS}  {search.verdict}")
     return 0 if succeeded else 1
 
 
-@dataclass
-class Trial:
-    """One run of the trial's command."""
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Have SIGTERM and a closed terminal end the trials, as Ctrl-C does."""
 
-    name: str
-    assignments: dict[str, str]
-    started: datetime
-    state: str = "Running"
-    ended: datetime | None = None
-    observation: list[dict[str, str]] = field(default_factory=list)
-    first_reports: list[float] = field(default_factory=list)
-    last_line: str = ""
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Search:
-    """The experiment's controller: starts trials, reads them, stops when Katib's would."""
+    """The experiment's controller: starts trials, books them, stops when Katib's would.
 
-    def __init__(self, experiment: Experiment, folder: Path, seed: int) -> None:
+    https://github.com/kubeflow/katib/blob/v0.19.0/pkg/controller.v1beta1/experiment/util/status_util.go
+    """
+
+    def __init__(self, experiment: Experiment, folder: Path, seed: int | None) -> None:
         from slipway.loop.suggest import suggester
 
         self.experiment = experiment
@@ -90,16 +107,14 @@ class Search:
         self.best: tuple[float, Trial] | None = None
         self.verdict = ""
         self._suggester = suggester(experiment, seed)
-        self._processes: set[subprocess.Popen[str]] = set()
+        self._processes = Processes()
+        self._failed = False
         self._began = time.monotonic()
 
     def run(self, most: int, parallel: int) -> bool:
         """Run up to ``most`` trials, ``parallel`` at once; whether the experiment succeeded."""
-        print(
-            f"{self.experiment.name}: {self.experiment.algorithm}, {most} trials at most, {parallel} at a time",
-            flush=True,
-        )
-        threads = max(1, (os.cpu_count() or 1) // parallel)
+        limit = "until it reaches its goal" if most == sys.maxsize else f"{most} trials at most"
+        print(f"{self.experiment.name}: {self.experiment.algorithm}, {limit}, {parallel} at a time", flush=True)
         running: dict[Future[None], tuple[Any, Trial]] = {}
         with ThreadPoolExecutor(parallel) as pool:
             try:
@@ -108,12 +123,8 @@ class Search:
                         if (proposal := self._suggester.ask()) is None:
                             most = len(self.trials)
                             break
-                        token, assignments = proposal
-                        trial = Trial(
-                            f"{self.experiment.name}-{len(self.trials) + 1:03}", assignments, datetime.now(UTC)
-                        )
-                        self.trials.append(trial)
-                        running[pool.submit(self._run_trial, trial, self._stop_rule(), threads)] = (token, trial)
+                        token, trial = proposal[0], self._new_trial(proposal[1])
+                        running[self._submit(pool, trial, max(1, (os.cpu_count() or 1) // parallel))] = (token, trial)
                     if not running:
                         break
                     for ended in wait(running, return_when=FIRST_COMPLETED).done:
@@ -121,47 +132,81 @@ class Search:
                         ended.result()
                         self._take(token, trial, most)
                     if self.verdict:
-                        self._end_processes()
+                        self._processes.end_all()
             except BaseException:
-                self.verdict = "stopped"
-                self._end_processes()
+                self._processes.end_all()
                 raise
+        return self._conclude()
+
+    def _new_trial(self, assignments: dict[str, str]) -> Trial:
+        trial = Trial(f"{self.experiment.name}-{len(self.trials) + 1:03}", assignments, datetime.now(UTC))
+        self.trials.append(trial)
+        return trial
+
+    def _submit(self, pool: ThreadPoolExecutor, trial: Trial, threads: int) -> Future[None]:
+        return pool.submit(
+            run_trial,
+            trial,
+            self.experiment.command_for(trial.name, trial.assignments),
+            self.experiment.reader(),
+            self.experiment.metric,
+            self._stop_rule(),
+            self._processes,
+            threads,
+            self.folder / f"{trial.name}.log",
+        )
+
+    def _take(self, token: Any, trial: Trial, most: int) -> None:
+        """Book a trial's end, tell the suggester, and see whether the search is over."""
+        if self.verdict and trial.state != SUCCEEDED:
+            trial.state, trial.last_line = KILLED, "the search was over"
+        value = self.experiment.objective_of(trial.observation) if trial.state in (SUCCEEDED, STOPPED) else None
+        if (
+            trial.state == SUCCEEDED
+            and value is not None
+            and (self.best is None or self.experiment.better(value, self.best[0]))
+        ):
+            self.best = (value, trial)
+        self._suggester.tell(token, value)
+        self._show(trial, value, most)
+        if trial.untimed and not any(earlier.untimed for earlier in self.trials if earlier is not trial):
+            print(
+                "note: the trial's lines do not begin with an RFC 3339 time and a blank; on a cluster `latest` and "
+                "medianstop cannot be trusted then",
+                flush=True,
+            )
+        failures = sum(trial.state in (FAILED, UNAVAILABLE) for trial in self.trials)
+        allowed = self.experiment.spec.max_failed_trial_count
+        if self.verdict:
+            return
+        if self.best and self.experiment.reached(self.best[0]):
+            self.verdict = f"reached its goal {self.experiment.goal:g} after {self._ended()} trials"
+        elif allowed is not None and failures and failures >= allowed:
+            self._failed = True
+            self.verdict = f"failed: {failures} trials failed, and maxFailedTrialCount is {allowed}"
+
+    def _show(self, trial: Trial, value: float | None, most: int) -> None:
+        shown = f"{self.experiment.metric}={value:.6g}" if value is not None else trial.last_line[:100]
+        best = f"best {self.best[0]:.6g}" if self.best else "no best yet"
+        count = f"{self._ended()}" if most == sys.maxsize else f"{self._ended()} of {most}"
+        assigned = " ".join(f"{name}={text}" for name, text in trial.assignments.items())
+        print(
+            f"{time.monotonic() - self._began:6.1f} s  {count}  {trial.name}  {trial.state}  {shown}  ({best})"
+            f"  {assigned}",
+            flush=True,
+        )
+
+    def _ended(self) -> int:
+        return sum(trial.ended is not None for trial in self.trials)
+
+    def _conclude(self) -> bool:
         self.verdict = self.verdict or f"ended after {len(self.trials)} trials"
         if self.best is None:
             self.verdict += "; none succeeded"
             return False
         value, trial = self.best
         self.verdict += f"; best is {trial.name} with {self.experiment.metric}={value:.6g}"
-        return not self._too_many_failed()
-
-    def _take(self, token: Any, trial: Trial, most: int) -> None:
-        """Book a trial's end, tell the suggester, and see whether the search is over."""
-        value = None
-        if trial.state in (SUCCEEDED, STOPPED):
-            value = self.experiment.objective_of(trial.observation)
-            if trial.state == SUCCEEDED and (self.best is None or self.experiment.better(value, self.best[0])):
-                self.best = (value, trial)
-        self._suggester.tell(token, value)
-        shown = f"{self.experiment.metric}={value:.6g}" if value is not None else trial.last_line[:100]
-        best = f"best {self.best[0]:.6g}" if self.best else "no best yet"
-        assigned = " ".join(f"{name}={text}" for name, text in trial.assignments.items())
-        print(
-            f"{time.monotonic() - self._began:6.1f} s  {trial.name} of {most}  {trial.state}  {shown}  ({best})"
-            f"  {assigned}",
-            flush=True,
-        )
-        if self.best and self.experiment.reached(self.best[0]):
-            self.verdict = f"reached its goal {self.experiment.goal:g} after {len(self.trials)} trials"
-        elif self._too_many_failed():
-            allowed = self.experiment.spec.max_failed_trial_count
-            self.verdict = f"failed: {self._failed()} trials failed, maxFailedTrialCount is {allowed}"
-
-    def _failed(self) -> int:
-        return sum(trial.state in (FAILED, UNAVAILABLE) for trial in self.trials)
-
-    def _too_many_failed(self) -> bool:
-        allowed = self.experiment.spec.max_failed_trial_count
-        return allowed is not None and self._failed() > allowed
+        return not self._failed
 
     def _stop_rule(self) -> Callable[[list[float]], bool]:
         """Katib's medianstop, as it stands when a trial starts: it compares with a mean, in spite of its name.
@@ -169,59 +214,16 @@ class Search:
         https://github.com/kubeflow/katib/blob/v0.19.0/pkg/earlystopping/v1beta1/medianstop/service.py
         """
         rule = self.experiment.median_stop()
-        histories = [trial.first_reports for trial in self.trials if trial.state == SUCCEEDED and trial.first_reports]
+        histories = [trial.reports for trial in self.trials if trial.state == SUCCEEDED]
         if rule is None or len(histories) < rule.min_trials_required:
             return lambda reports: False
         threshold = mean(mean(history[: rule.start_step]) for history in histories)
         best = max if self.experiment.maximize else min
         return lambda reports: len(reports) >= rule.start_step and self.experiment.better(threshold, best(reports))
 
-    def _run_trial(self, trial: Trial, stop: Callable[[list[float]], bool], threads: int) -> None:
-        """Run one trial to its end, or until the rule stops it; books its state."""
-        command = self.experiment.command_for(trial.assignments)
-        if command[0] in ("python", "python3"):
-            command[0] = sys.executable
-        reader = self.experiment.reader()
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
-        stopped = False
-        with (self.folder / f"{trial.name}.log").open("w", encoding="utf-8") as log:
-            try:
-                process = subprocess.Popen(
-                    command, env=environment, text=True, errors="replace", start_new_session=True,
-                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                )  # fmt: skip
-            except OSError as error:
-                trial.state, trial.last_line, trial.ended = FAILED, f"{command[0]}: {error.strerror}", datetime.now(UTC)
-                return
-            self._processes.add(process)
-            assert process.stdout
-            for line in process.stdout:
-                log.write(line)
-                trial.last_line = line.strip() or trial.last_line
-                reported = [name for name, _ in reader.read(line)]
-                if self.experiment.metric in reported and not stopped and stop(reader.values[self.experiment.metric]):
-                    stopped = True
-                    _end(process)
-            code = process.wait()
-            self._processes.discard(process)
-        trial.ended = datetime.now(UTC)
-        trial.observation = reader.observation()
-        trial.first_reports = reader.values[self.experiment.metric]
-        if code and not stopped:
-            trial.state = FAILED
-        elif not trial.first_reports:
-            trial.state, trial.last_line = UNAVAILABLE, f"printed no {self.experiment.metric}"
-        else:
-            trial.state = STOPPED if stopped else SUCCEEDED
-
-    def _end_processes(self) -> None:
-        for process in list(self._processes):
-            _end(process)
-
     def as_trial_list(self) -> dict[str, Any]:
         """The trials as Katib's API shows them."""
-        assert self.experiment.spec.objective
-        objective = self.experiment.spec.objective.to_dict()
+        labels = {"katib.kubeflow.org/experiment": self.experiment.name}
         return {
             "apiVersion": "v1",
             "kind": "List",
@@ -229,9 +231,9 @@ class Search:
                 {
                     "apiVersion": "kubeflow.org/v1beta1",
                     "kind": "Trial",
-                    "metadata": {"name": t.name, "labels": {"katib.kubeflow.org/experiment": self.experiment.name}},
+                    "metadata": {"name": t.name, "namespace": self.experiment.namespace, "labels": labels},
                     "spec": {
-                        "objective": objective,
+                        "objective": self.experiment.objective,
                         "parameterAssignments": [{"name": n, "value": v} for n, v in t.assignments.items()],
                     },
                     "status": {
@@ -248,9 +250,3 @@ class Search:
 
 def _timestamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End a trial and whatever it started; its own session is its process group."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
