@@ -1,0 +1,245 @@
+"""register, promote, trace: a model becomes a version, a version a commit, and the way back is always there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slipway.__main__ import main
+from slipway.loop.registry import Registry, open_registry
+from slipway.serving.manifest import read_model_patch
+from tests.conftest import ROOT
+
+MODEL = "flight-delay"
+PRODUCTION = Path("k8s/serving/overlays/production/model.yaml")
+DATA = "outs:\n- md5: {}\n  size: 1\n  nfiles: 5\n  hash: md5\n  path: flights\n"
+
+
+def git(*words: str) -> str:
+    who = {f"GIT_{role}_{what}": "x@localhost" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    done = subprocess.run(["git", *words], check=True, capture_output=True, text=True, env=os.environ | who)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The small repository in Git, with the serving manifests, and a registry of its own."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("SLIPWAY_GIT_SHA", raising=False)
+    monkeypatch.delenv("SLIPWAY_IMAGE", raising=False)
+    for name in ("slipway.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, name)
+    shutil.copytree(ROOT / "k8s/serving", "k8s/serving")
+    Path(".gitignore").write_text("build/\nmlflow.db\nmlruns/\nmodels/\ndata/prepared/\ndata/flights/\n")
+    Path("data/flights.dvc").write_text(DATA.format("a" * 32 + ".dir"))
+    git("init", "--quiet", "--initial-branch=main")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "January to May")
+    train("models/current")
+    return workspace
+
+
+def train(out: str, *flags: str) -> None:
+    assert main(["train", "--final", "--out", out, *flags]) == 0
+
+
+def registry() -> Registry:
+    return open_registry()
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().err
+
+
+def test_a_version_is_the_folder_and_says_where_it_comes_from(repository: Path) -> None:
+    assert main(["register"]) == 0
+    version = registry().resolve(f"{MODEL}@challenger")
+    assert version.tags["git_sha"] == git("rev-parse", "HEAD")
+    assert version.tags["data_md5"] == "a" * 32 + ".dir"
+    assert version.tags["train_image"].startswith("none")
+    assert version.tags["trained_on"] == "2013-01 to 2013-04"
+    folder = registry().download(version, Path("build/back"))
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert names == {
+        "members/0.bst", "members/1.bst", "ensemble.onnx",
+        "schema.json", "profile.json", "golden.json", "metadata.json",
+    }  # fmt: skip
+    lineage = json.loads((folder / "metadata.json").read_text())["lineage"]
+    assert lineage["git_sha"] == version.tags["git_sha"]
+
+
+def test_the_same_model_is_one_version_and_another_is_the_next(repository: Path) -> None:
+    assert main(["register"]) == 0
+    assert main(["register"]) == 0
+    assert [v.version for v in registry().versions(MODEL)] == [1]
+    train("models/other", "--seed", "7")
+    assert main(["register", "--model", "models/other"]) == 0
+    assert registry().aliases(MODEL) == {"challenger": 2}
+
+
+def test_trials_and_image_are_part_of_the_lineage(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trials = [
+        {"name": f"tune-00{i}", "parameters": {"eta": eta}, "metric": "validation-auc", "value": 0.7}
+        for i, eta in enumerate(("0.1", "0.2", "0.3"))
+    ]
+    Path("build").mkdir(exist_ok=True)
+    Path("build/top.json").write_text(json.dumps({"experiment": "tune-0123456789ab", "trials": trials}))
+    train("models/challenger", "--trials", "build/top.json")
+    monkeypatch.setenv("SLIPWAY_IMAGE", "ghcr.io/your-org/your-repo/train@sha256:" + "5" * 64)
+    assert main(["register", "--model", "models/challenger"]) == 0
+    version = registry().resolve(f"{MODEL}/1")
+    assert version.tags["experiment"] == "tune-0123456789ab"
+    assert version.tags["trials"] == "tune-000, tune-001, tune-002"
+    assert version.tags["train_image"].endswith("5" * 64)
+    params, metrics = registry().run_values(version)
+    assert [params[f"{i}.eta"] for i in range(3)] == ["0.1", "0.2", "0.3"]
+    assert metrics["validation-auc.0"] == 0.7
+
+
+@pytest.mark.parametrize("path", ["params.yaml", "data/flights.dvc"])
+def test_what_differs_from_the_commit_is_not_registered(
+    repository: Path, path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(path).write_text(Path(path).read_text() + "\n# changed\n")
+    assert main(["register"]) == 2
+    assert f"{path} differs from the commit" in said(capsys)
+    assert registry().versions(MODEL) == []
+
+
+def test_without_git_the_commit_comes_from_the_environment(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(".git")
+    monkeypatch.setenv("SLIPWAY_GIT_SHA", "main")
+    assert main(["register"]) == 2
+    assert "SLIPWAY_GIT_SHA is 'main', expected the 40 hexadecimal digits" in said(capsys)
+    monkeypatch.setenv("SLIPWAY_GIT_SHA", "c" * 40)
+    assert main(["register"]) == 0
+    assert registry().resolve(f"{MODEL}/1").tags["git_sha"] == "c" * 40
+
+
+def test_a_model_that_is_not_there_is_a_sentence(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["register", "--model", "models/nowhere"]) == 2
+    assert "models/nowhere/metadata.json is missing: make it with" in said(capsys)
+
+
+@pytest.fixture
+def champion(repository: Path) -> Path:
+    """Version 1 is the champion and production serves it."""
+    assert main(["register"]) == 0
+    registry().set_alias(MODEL, "champion", 1)
+    assert main(["promote", "--env", "production"]) == 0
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "Serve the first champion")
+    return repository
+
+
+def test_a_promotion_changes_one_file_to_what_cannot_move(champion: Path) -> None:
+    assert git("show", "--name-only", "--format=").split() == [str(PRODUCTION)]
+    served = read_model_patch(PRODUCTION)
+    version = registry().resolve(f"{MODEL}/1")
+    assert served.version == f"{MODEL}/1"
+    assert served.model_uri == registry().storage_uri(version)
+    assert version.run_id in served.model_uri
+    assert "champion" not in PRODUCTION.read_text() and "latest" not in PRODUCTION.read_text()
+
+
+def test_promoting_again_changes_nothing(champion: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["promote", "--env", "production"]) == 0
+    assert "nothing to change" in capsys.readouterr().out
+    assert git("status", "--porcelain") == ""
+
+
+def test_an_alias_that_moved_meanwhile_is_not_promoted(champion: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train("models/other", "--seed", "7")
+    assert main(["register", "--model", "models/other"]) == 0
+    registry().set_alias(MODEL, "champion", 2)
+    assert main(["promote", "--env", "production", "--expect", "1"]) == 2
+    assert "stands for flight-delay/2 now, not for version 1" in said(capsys)
+    assert git("status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--env", "prod"], "--env is one of production, staging"),
+        (["--env", "staging", "--model", f"{MODEL}@champoin"], "has no alias 'champoin'; its aliases: challenger"),
+        (["--env", "staging", "--model", f"{MODEL}/9"], "has no version 9; its versions: 1"),
+        (["--env", "staging", "--image", "ghcr.io/x/serve:latest"], "expected NAME@sha256:"),
+        (["--env", "staging", "--follow"], "serves no model yet: promote one first"),
+    ],
+)
+def test_mistakes_are_sentences_and_change_nothing(
+    repository: Path, flags: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["register"]) == 0
+    before = git("status", "--porcelain")
+    assert main(["promote", *flags]) == 2
+    assert sentence in said(capsys)
+    assert git("status", "--porcelain") == before
+
+
+def test_the_image_is_kept_until_another_is_named(champion: Path) -> None:
+    image = "ghcr.io/your-org/your-repo/serve@sha256:" + "a" * 64
+    assert main(["promote", "--env", "production", "--image", image]) == 0
+    assert read_model_patch(PRODUCTION).serve_image == image
+    assert main(["promote", "--env", "production"]) == 0
+    assert read_model_patch(PRODUCTION).serve_image == image
+
+
+def test_a_revert_rolls_back_and_the_alias_follows_git(champion: Path) -> None:
+    train("models/other", "--seed", "7")
+    assert main(["register", "--model", "models/other"]) == 0
+    registry().set_alias(MODEL, "champion", 2)
+    assert main(["promote", "--env", "production"]) == 0
+    git("commit", "--quiet", "--all", "--message", "Serve the second")
+    git("revert", "--no-edit", "HEAD")
+    assert main(["promote", "--env", "production", "--follow"]) == 0
+    assert registry().aliases(MODEL)["champion"] == 1
+    assert read_model_patch(PRODUCTION).version == f"{MODEL}/1"
+    assert main(["promote", "--env", "production", "--follow"]) == 0
+
+
+def links(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> dict[str, Any]:
+    capsys.readouterr()
+    assert main(["trace", *words, "--json"]) == code
+    return {link["name"]: link for link in json.loads(capsys.readouterr().out)}
+
+
+def test_a_trace_leads_from_the_manifest_to_the_commit_of_the_data(
+    champion: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chain = links(capsys, "production")
+    assert chain["manifest"]["value"].endswith("Serve the first champion")
+    assert chain["version"]["value"].startswith(f"{MODEL}/1 (challenger, champion)")
+    assert chain["code"]["value"].endswith("January to May")
+    assert re.search(r"md5 a{32}\.dir, since [0-9a-f]+ \S+ January to May", chain["data"]["value"])
+    assert links(capsys, f"{MODEL}@champion")["data"] == chain["data"]
+    assert links(capsys, str(PRODUCTION)).keys() == chain.keys()
+
+
+def test_an_edited_manifest_is_a_broken_link(champion: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    PRODUCTION.write_text(re.sub(r'git-sha: "\w+"', f'git-sha: "{"d" * 40}"', PRODUCTION.read_text()))
+    assert "the registry says git_sha" in links(capsys, "production", code=1)["served from"]["broken"]
+
+
+def test_a_commit_that_is_not_in_the_clone_is_a_broken_link(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SLIPWAY_GIT_SHA", "c" * 40)
+    assert main(["register"]) == 0
+    assert "does not have the commit" in links(capsys, f"{MODEL}/1", code=1)["code"]["broken"]
+
+
+def test_nothing_to_trace_is_a_sentence(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "staging"]) == 2
+    assert "serves no model yet" in said(capsys)
+    assert main(["trace", "nowhere"]) == 2
+    assert "--env is one of" in said(capsys)
