@@ -218,6 +218,12 @@ def test_without_the_compiled_file_the_members_answer_the_same(bare_folder: Path
     assert np.abs(np.array(answers) - compiled).max() < 1e-6
 
 
+def test_compiles_a_copy_when_asked_to(bare_folder: Path) -> None:
+    with serving("--model", str(bare_folder), "--compile") as compiled:
+        assert compiled.call("/v2/models/flight-delay")[1]["platform"].startswith("onnxruntime")
+    assert not (bare_folder / "ensemble.onnx").exists()
+
+
 def test_finds_the_model_inside_a_downloaded_artifact(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "artifact/data/model")
     with serving("--model", str(tmp_path / "artifact")) as nested:

@@ -65,7 +65,8 @@ class App:
 
     Attributes:
         draining: set when the process is about to end; readiness is then denied.
-        receiving: how many requests wait for the rest of their body.
+        in_flight: how many predictions are being answered or wait for it.
+        receiving: how many of them wait for the rest of their body.
     """
 
     def __init__(
@@ -80,7 +81,8 @@ class App:
         self.metrics, self.default = metrics, default
         self.max_rows, self.max_body, self.body_seconds = max_rows, max_body, body_seconds
         self.draining = False
-        self.receiving = 0
+        self.in_flight = self.receiving = 0
+        metrics.in_flight.set_function(lambda: self.in_flight)
         self._token = token.encode()
         self._models: dict[str, Loaded] = {}
         self._predicting: dict[str, tuple[Loaded, Respond, str]] = {}
@@ -112,11 +114,28 @@ class App:
             paths["/predict"] = (self._models[self.default], _predict, "/predict")
         self._predicting = paths
 
+    def admit(self, scope: Scope, capacity: int) -> bool:
+        """Whether there is room for a request, before its task is made; a client that is slow to send takes none.
+
+        Only predictions are counted: a full server still answers probes, metrics and repository calls.
+        """
+        if scope["method"] != "POST" or scope["path"] not in self._predicting:
+            return True
+        if self.in_flight - self.receiving >= capacity:
+            self._count("full", 503).inc()
+            return False
+        self.in_flight += 1
+        scope["slipway.admitted"] = True
+        return True
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST":
             target = self._predicting.get(scope["path"])
             if target is not None:
-                await self._answer(scope, receive, send, *target)
+                try:
+                    await self._answer(scope, receive, send, *target)
+                finally:
+                    self.in_flight -= "slipway.admitted" in scope
                 return
         await self._rest(scope, receive, send)
 
@@ -167,10 +186,6 @@ class App:
         if counter is None:
             counter = self._counts[path, status] = self.metrics.requests.labels(path, str(status))
         return counter
-
-    def turned_away(self) -> None:
-        """Count a request that found the server full."""
-        self._count("full", 503).inc()
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         """The whole body.

@@ -17,7 +17,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
+import tempfile
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread answers; more only fight it for the cores
 
@@ -30,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `slipway serve`."""
     parser.add_argument(
         "--model", required=True, metavar="WHERE", help="a folder, s3://…, models:/name/3 or models:/name@alias"
+    )
+    parser.add_argument(
+        "--compile", action="store_true", help="compile a copy first if `slipway register` has not; needs onnx"
     )
     parser.add_argument("--name", default="flight-delay", help="what the protocol calls it, default: %(default)s")
     parser.add_argument(
@@ -64,14 +70,16 @@ def run(args: argparse.Namespace) -> None:
     """
     from slipway.serving.app import App
     from slipway.serving.metrics import Metrics
-    from slipway.serving.model import load_model
+    from slipway.serving.model import COMPILED, load_model
     from slipway.serving.server import bind, make_server
     from slipway.serving.source import fetched
 
     if args.capacity < 1 or args.max_rows < 1 or args.drain_seconds < 0:
         raise UserError("--capacity and --max-rows must be 1 or more, --drain-seconds 0 or more.")
     listener = bind(args.host, args.port)
-    with fetched(args.model) as (folder, known):
+    with fetched(args.model) as (folder, known), tempfile.TemporaryDirectory(prefix="slipway-compiled-") as scratch:
+        if args.compile and not (folder / COMPILED).exists():
+            folder = _compiled(folder, Path(scratch) / "model")
         version = args.version.rpartition("/")[2] or known  # the manifest says NAME/NUMBER
         model = load_model(folder, args.name, version, args.max_rows)
     metrics = Metrics(args.capacity)
@@ -81,6 +89,17 @@ def run(args: argparse.Namespace) -> None:
     where = f"[{host}]" if ":" in host else host
     line = f"serving {model.name} version {model.version} with {model.engine.name} on http://{where}:{port}"
     server = make_server(app, args.capacity, args.drain_seconds, lambda: print(line, flush=True))
-    metrics.in_flight.set_function(server.in_flight)
     server.run(sockets=[listener])
     print("stopped: every request that was begun is answered.", file=sys.stderr)
+
+
+def _compiled(folder: Path, copy: Path) -> Path:
+    """A compiled copy of a model folder, which stays as it is: DVC knows its bytes."""
+    from slipway.serving.compile import compile_ensemble
+
+    shutil.copytree(folder, copy)
+    try:
+        compile_ensemble(copy)
+    except ModuleNotFoundError as error:
+        raise UserError(f"--compile needs {error.name}, which is not installed here.") from None
+    return copy

@@ -106,10 +106,6 @@ class Server(uvicorn.Server):
         self._app.draining = True
         asyncio.get_running_loop().call_later(wait, setattr, self, "should_exit", True)
 
-    def in_flight(self) -> int:
-        """How many requests are being answered or wait for it."""
-        return len(self.server_state.tasks)
-
 
 class _Protocol(HttpToolsProtocol):
     """Decides at the end of the headers, before any Python of the application runs, whether there is room."""
@@ -137,14 +133,9 @@ class _Protocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        if (
-            len(self.tasks) - self.slipway_app.receiving >= self.slipway_capacity
-            and cycle.scope["method"] == "POST"
-            and not cycle.scope["path"].startswith("/v2/repository/")
-        ):
+        if not self.slipway_app.admit(cycle.scope, self.slipway_capacity):
             cycle.response_started = cycle.response_complete = True
             self.transport.write(_ANSWER_FULL)
-            self.slipway_app.turned_away()
             if not cycle.keep_alive:
                 self.transport.close()
             self.on_response_complete()
