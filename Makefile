@@ -37,6 +37,19 @@ demo: setup  ## the whole loop in a scratch folder; then open build/demo/index.h
 repro: setup  ## run what changed of dvc.yaml
 	$(VENV)/bin/dvc repro
 
+.PHONY: serve
+serve: models/current  ## answer requests with models/current on port 8080
+	$(PYTHON) -m slipway serve --model models/current --compile
+
+models/current: | setup
+	$(PYTHON) -m slipway data make
+	$(PYTHON) -m slipway prepare
+	$(PYTHON) -m slipway train --final --out models/current
+
+.PHONY: load
+load: setup  ## send real flights to the server on port 8080; then open build/load/report.html
+	$(PYTHON) -m slipway load
+
 .PHONY: test
 test: setup  ## every test that needs no cluster
 	$(VENV)/bin/pytest -n 2 --dist loadgroup
