@@ -1,0 +1,137 @@
+"""What many tests need: the sample's months, a small repository with data and a model, and a loud word on gaps."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+import yaml
+from filelock import FileLock
+
+from slipway.__main__ import main
+
+ROOT = Path(__file__).resolve().parents[1]
+MONTHS = [f"2013-{number:02}" for number in range(1, 7)]
+_EVERY = 12  # of the real flights, one in so many: about 2,300 a month
+_NOT_TESTED = "NOT TESTED: "
+
+
+def missing(what: str) -> NoReturn:
+    """Skip a test that cannot run here, so that nobody takes it for passed: the end of the run lists them."""
+    pytest.skip(f"{_NOT_TESTED}{what}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List what could not be tested, after everything else."""
+    gaps = [
+        report.longrepr[2]
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple) and _NOT_TESTED in report.longrepr[2]
+    ]
+    if gaps:
+        terminalreporter.section("NOT TESTED HERE", sep="!", red=True, bold=True)
+        for gap in sorted(set(gaps)):
+            terminalreporter.line(gap.removeprefix("Skipped: ").removeprefix(_NOT_TESTED))
+
+
+@contextmanager
+def inside(folder: Path) -> Iterator[Path]:
+    """Work in another folder for a while."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield folder
+    finally:
+        os.chdir(before)
+
+
+def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that is made once for the whole run, also where several processes run tests."""
+    shared = factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    folder = shared / name
+    with FileLock(str(folder) + ".lock"):
+        if not folder.exists():
+            partial = folder.with_suffix(".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            make(partial)
+            partial.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def full_months(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with January to June as `slipway data make` writes them. Read only."""
+
+    def make(folder: Path) -> None:
+        assert main(["data", "make", "--out", str(folder), "--months", *MONTHS]) == 0
+
+    return _once(tmp_path_factory, "full-months", make)
+
+
+@pytest.fixture(scope="session")
+def small_months(full_months: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """January to June, one real flight in twelve. Read only."""
+
+    def make(folder: Path) -> None:
+        for path in sorted(full_months.glob("*.csv")):
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            (folder / path.name).write_text("".join([lines[0], *lines[1::_EVERY]]), encoding="utf-8")
+
+    return _once(tmp_path_factory, "small-months", make)
+
+
+@pytest.fixture(scope="session")
+def small_repository(small_months: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """params.yaml, January to May, what `prepare` makes of them, a small model and its evaluation. Read only."""
+
+    def make(folder: Path) -> None:
+        (folder / "data/flights").mkdir(parents=True)
+        for path in sorted(small_months.glob("*.csv"))[:5]:
+            shutil.copy(path, folder / "data/flights")
+        params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        params["train"] |= {"members": 2, "rounds": 12, "eta": 0.3, "max_depth": 4, "report_every": 5}
+        (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+        with inside(folder):
+            assert main(["prepare"]) == 0
+            assert main(["train", "--final", "--out", "models/current"]) == 0
+            assert main(["evaluate"]) == 0
+
+    return _once(tmp_path_factory, "small-repository", make)
+
+
+@pytest.fixture
+def workspace(small_repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the small repository to work in, and the working directory of the test."""
+    folder = tmp_path / "repository"
+    shutil.copytree(small_repository, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def set_params(workspace: Path) -> Callable[..., None]:
+    """Change params.yaml of the workspace: ``set_params(train={"eta": 0.2})``."""
+
+    def change(**sections: dict[str, object]) -> None:
+        path = workspace / "params.yaml"
+        params = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for section, values in sections.items():
+            params[section].update(values)
+        path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+
+    return change
+
+
+@pytest.fixture
+def read() -> Callable[[str], object]:
+    """A JSON file's content, from the working directory."""
+    return lambda path: json.loads(Path(path).read_text(encoding="utf-8"))
