@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 from types import FrameType
@@ -64,7 +65,9 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv[1:])
     signal.signal(signal.SIGTERM, _end_as_on_ctrl_c)
     try:
-        return module.run(args) or 0
+        code = module.run(args) or 0
+        sys.stdout.flush()
+        return code
     except UserError as error:
         print(f"slipway {verb}: {error}", file=sys.stderr)
         return 2
@@ -72,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"slipway {verb}: stopped.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `slipway trace … | head`
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more as it ends
         return 0
 
 
