@@ -186,5 +186,6 @@ def _check_month(path: Path, month: str, text: pd.DataFrame, frame: pd.DataFrame
         )
     raise UserError(
         f"{path}: column date, line {row + _FIRST_LINE}: found {text.at[row, 'date']!r}, expected a day of {month} "
-        f"({int(strangers.sum())} lines are of another month); put them into their own file."
+        f"({int(strangers.sum())} of the rows {'is' if strangers.sum() == 1 else 'are'} of another month); put them into "
+        "their own file."
     )

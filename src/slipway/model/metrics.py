@@ -29,7 +29,7 @@ def sorted_auc(answers: np.ndarray, scores: np.ndarray, counts: np.ndarray | Non
     weight = np.ones(len(answers)) if counts is None else counts.astype(float)
     late = weight * answers
     punctual = weight - late
-    last_of_tie = np.append(scores[1:] != scores[:-1], True)
+    last_of_tie = np.append(scores[1:] != scores[:-1], True)[: len(scores)]
     late_up_to = np.cumsum(late)[last_of_tie]
     punctual_up_to = np.cumsum(punctual)[last_of_tie]
     late_here = np.diff(late_up_to, prepend=0.0)
