@@ -146,7 +146,10 @@ def test_a_copy_of_another_month_is_refused_as_that(month: Callable[..., Path]) 
 
 def test_rows_of_another_month_are_refused(month: Callable[..., Path]) -> None:
     said = refusal(month(line=88, date="2013-04-30"))
-    assert "column date, line 88: found '2013-04-30', expected a day of 2013-05 (1 lines are of another month)" in said
+    assert (
+        "column date, line 88: found '2013-04-30', expected a day of 2013-05 (1 of the rows is of another month)"
+        in said
+    )
 
 
 def test_a_flight_that_stands_twice_is_refused(month: Callable[..., Path]) -> None:

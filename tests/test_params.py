@@ -1,0 +1,55 @@
+"""params.yaml: every slip is one sentence with the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from slipway.errors import UserError
+from slipway.params import Train, load_params
+
+PARAMS = Path(__file__).resolve().parents[1] / "params.yaml"
+
+
+@pytest.mark.parametrize(
+    ("change", "to", "said"),
+    [
+        ("  max_depth:", "  max_dept:", "train.max_dept: no such key; remove it or correct its spelling"),
+        ("  max_depth:", "  max_dept:", "train.max_depth: is missing; add it"),
+        ("\ngate:", "\ngates:", "gates: no such key"),
+        ("  rounds: ", "  rounds: -", "train.rounds: input should be greater than or equal to 1"),
+        ("  rounds: ", "  rounds: many #", "train.rounds: input should be a valid integer"),
+        ("  subsample: ", "  subsample: 1", "train.subsample: input should be less than or equal to 1"),
+        ("grow_policy: depthwise", "grow_policy: sideways", "'depthwise' or 'lossguide', not 'sideways'"),
+        ("holdout_months: 1", "holdout_months: 0", "split.holdout_months: input should be greater than or equal to 1"),
+        ("split:", "split: [", "is not YAML"),
+    ],
+)
+def test_a_slip_is_named(tmp_path: Path, change: str, to: str, said: str) -> None:
+    text = PARAMS.read_text(encoding="utf-8")
+    assert change in text
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace(change, to, 1), encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        load_params(path)
+    assert str(caught.value).startswith(str(path))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_file_and_no_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="run this in the repository's root"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("")
+    with pytest.raises(UserError, match="the file: "):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_the_repositorys_own_params_are_good() -> None:
+    params = load_params(PARAMS)
+    assert set(params.train.hyper_parameters().model_dump()) == set(Train.model_fields) - {
+        "members",
+        "seed",
+        "report_every",
+    }
