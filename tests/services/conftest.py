@@ -8,9 +8,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from slipway.names import load_names
 from tests.services.mlflow_server import MlflowServer
 from tests.services.postgres import Postgres
 from tests.services.processes import NotStarted
@@ -19,8 +21,7 @@ from tests.services.s3 import S3
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 KEPT_LOGS = ROOT / "build" / "tests" / "services"
-DATA_BUCKET, MODEL_BUCKET = "slipway-data", "slipway-models"  # as slipway.yaml names them
-DESTINATION = f"s3://{MODEL_BUCKET}/mlflow"
+STORAGE = load_names(ROOT / "slipway.yaml").storage
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,7 +60,7 @@ def postgres(logs: list[Path]) -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory, logs: list[Path]) -> Iterator[S3]:
     try:
-        server = S3(tmp_path_factory.mktemp("s3"), DATA_BUCKET, MODEL_BUCKET)
+        server = S3(tmp_path_factory.mktemp("s3"), urlsplit(STORAGE.data).netloc, urlsplit(STORAGE.models).netloc)
     except NotStarted as error:
         pytest.skip(f"NOT TESTED: no S3 server runs here: {error}")
     logs.append(server.server.log)
@@ -72,7 +73,7 @@ def starting_mlflow(
     tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, s3: S3, logs: list[Path]
 ) -> Iterator[MlflowServer]:
     """The MLflow server, which does not answer yet."""
-    server = MlflowServer(tmp_path_factory.mktemp("mlflow"), postgres, s3, DESTINATION)
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow"), postgres, s3)
     logs.append(server.server.log)
     yield server
     server.stop()

@@ -1,9 +1,11 @@
-"""A real MLflow server, as a cluster runs it: PostgreSQL and S3 behind it, basic auth in front, artifacts proxied."""
+"""A real MLflow server as docs/mlflow.md says to run it: PostgreSQL and S3 behind it, basic auth in front."""
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import shlex
 import sys
 import urllib.request
 from pathlib import Path
@@ -12,38 +14,56 @@ from tests.services.postgres import Postgres
 from tests.services.processes import Server, free_ports
 from tests.services.s3 import S3
 
+PAGE = Path(__file__).parents[2] / "docs" / "mlflow.md"
+
+
+def documented_command() -> list[str]:
+    """The page's command for a team's server, without the program's name."""
+    [line] = re.findall(r"^\$ mlflow (server .*--app-name.*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    return shlex.split(line)
+
+
+def documented_variables() -> set[str]:
+    """The variables that the page says the server needs."""
+    rows = re.findall(r"^\| server \| (.*?) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+
+def documented_auth_file() -> str:
+    """The page's file for basic auth."""
+    [text] = re.findall(r"^```text\n(\[mlflow\]\n.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return text
+
 
 class MlflowServer:
     """A server that has been started; :meth:`wait` until it answers, which takes it seconds: it makes 65 tables."""
 
-    def __init__(self, folder: Path, postgres: Postgres, s3: S3, destination: str) -> None:
+    def __init__(self, folder: Path, postgres: Postgres, s3: S3) -> None:
         port = free_ports(1)[0]
         self.uri, self.user, self.password = f"http://127.0.0.1:{port}", "admin", secrets.token_hex(16)
         auth = folder / "auth.ini"
-        auth.write_text(
-            "[mlflow]\n"
-            "default_permission = READ\n"
-            f"database_uri = {postgres.uri('auth')}\n"
-            "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
-            "auth_cache_ttl_seconds = 60\n"  # otherwise every request costs a password hash
-        )
-        auth.chmod(0o600)
-        command = "server --app-name basic-auth --workers 1 --host 127.0.0.1".split()
+        auth.touch(0o600)
+        database = f"database_uri = {postgres.uri('auth')}"
+        auth.write_text(re.sub(r"^database_uri = .*$", database, documented_auth_file(), flags=re.MULTILINE))
+        told = {
+            "MLFLOW_BACKEND_STORE_URI": postgres.uri("mlflow"),
+            "MLFLOW_AUTH_CONFIG_PATH": str(auth),
+            "MLFLOW_AUTH_ADMIN_USERNAME": self.user,
+            "MLFLOW_AUTH_ADMIN_PASSWORD": self.password,
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(16),
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            **s3.env,
+        }
+        here = ["--host=127.0.0.1", f"--port={port}", "--workers=1"]  # the last of a flag wins
         self.server = Server(
             "MLflow",
-            [sys.executable, "-m", "mlflow", *command, f"--port={port}", f"--artifacts-destination={destination}"],
+            [sys.executable, "-m", "mlflow", *documented_command(), *here],
             folder / "mlflow.log",
             {
                 "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}",
                 "HOME": str(folder),
-                **s3.env,
-                "AWS_MAX_ATTEMPTS": "1",  # a storage that is down is told at once
-                "MLFLOW_BACKEND_STORE_URI": postgres.uri("mlflow"),
-                "MLFLOW_AUTH_CONFIG_PATH": str(auth),
-                "MLFLOW_AUTH_ADMIN_USERNAME": self.user,
-                "MLFLOW_AUTH_ADMIN_PASSWORD": self.password,
-                "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(16),
-                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes fewer
+                **{name: told[name] for name in documented_variables()},
+                "AWS_MAX_ATTEMPTS": "1",  # a test stops the storage, and does not want to wait
                 "MLFLOW_DISABLE_TELEMETRY": "true",
                 "OMP_WAIT_POLICY": "PASSIVE",
             },

@@ -87,21 +87,11 @@ def test_what_one_clone_pushed_another_pulls(pushed: Clone, s3: S3, tmp_path: Pa
     assert got == MONTHS
 
 
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"AWS_SECRET_ACCESS_KEY": "guessed"}, "Forbidden"),
-        ({"AWS_ACCESS_KEY_ID": "nobody"}, "Forbidden"),
-    ],
-    ids=["secret", "key"],
-)
-def test_wrong_credentials_pull_nothing(
-    pushed: Clone, s3: S3, tmp_path: Path, change: dict[str, str], sentence: str
-) -> None:
-    clone = another(pushed, tmp_path, {**s3.env, **change})
+def test_a_wrong_secret_pulls_nothing(pushed: Clone, s3: S3, tmp_path: Path) -> None:
+    clone = another(pushed, tmp_path, {**s3.env, "AWS_SECRET_ACCESS_KEY": "guessed"})
     refused = clone.run(DVC, "pull")
     assert refused.returncode != 0
-    assert sentence in refused.stderr
+    assert "Forbidden" in refused.stderr
     assert not (clone.folder / "data" / "flights").exists()
 
 

@@ -17,9 +17,10 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from slipway.errors import UserError
-from slipway.loop.registry import CONTENT, Registry, content_sha256, open_registry
-from tests.services.conftest import DESTINATION
-from tests.services.mlflow_server import MlflowServer
+from slipway.loop.registry import CONTENT, Registry, _sentence, content_sha256, open_registry
+from slipway.names import load_names
+from tests.services.conftest import ROOT, STORAGE
+from tests.services.mlflow_server import MlflowServer, documented_command
 from tests.services.processes import free_ports
 from tests.services.s3 import S3
 
@@ -133,12 +134,12 @@ def test_the_storage_address_is_readable_without_mlflow(
 ) -> None:
     folder = model_folder(tmp_path / "model")
     made = registry.register_folder(name, folder)
-    address = registry.storage_uri(made, models=DESTINATION)
+    address = registry.storage_uri(made, models=STORAGE.models)
     assert backend.read(address) == files(folder)
+    assert address.startswith("s3://" if backend.s3 else "file:///")
     if backend.s3:
         assert made.source.startswith("mlflow-artifacts:/")
-        assert address.startswith(f"{DESTINATION}/")
-        assert address == registry.storage_uri(made)  # the repository's slipway.yaml says the same
+        assert address.startswith(f"{STORAGE.models}/")
 
 
 def test_the_same_content_is_registered_once(registry: Registry, name: str, tmp_path: Path) -> None:
@@ -192,7 +193,7 @@ def test_a_download_is_whole_checked_and_done_once(
     assert registry.download(made, target) == target
     assert (target / "members" / "0.bst").stat().st_ino == before  # not fetched again
 
-    backend.write(registry.storage_uri(made, models=DESTINATION), "members/0.bst", b"tampered")
+    backend.write(registry.storage_uri(made, models=STORAGE.models), "members/0.bst", b"tampered")
     (target / "metadata.json").write_text('{"older": true}')
     with pytest.raises(UserError, match=f"{name}/1 .* are not those that were registered"):
         registry.download(made, target)
@@ -321,21 +322,27 @@ def test_wrong_credentials_are_refused(mlflow_server: MlflowServer, monkeypatch:
             open_registry()
 
 
-def test_a_name_the_server_does_not_know_is_refused_with_what_to_do(
-    mlflow_server: MlflowServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """MLflow checks the Host header; in a cluster this is what a Service's name meets without --allowed-hosts."""
-    from slipway.loop.registry import _sentence
-
-    request = urllib.request.Request(f"{mlflow_server.uri}/api/2.0/mlflow/registered-models/search")
-    request.add_header("Host", "mlflow.mlops.svc.cluster.local:5000")
+def answer_to(server: MlflowServer, host: str) -> tuple[int, str]:
+    """What the server says, without credentials, to who calls it by the name ``host``."""
+    request = urllib.request.Request(f"{server.uri}/api/2.0/mlflow/registered-models/search", headers={"Host": host})
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(request, timeout=10)
-    answer = refused.value.read().decode()
-    assert refused.value.code == 403
-    assert "--allowed-hosts that includes mlflow.mlops.svc" in _sentence(
-        "http://mlflow.mlops.svc.cluster.local:5000", "opening it", Exception(answer)
-    )
+    return refused.value.code, refused.value.read().decode()
+
+
+def test_the_server_answers_to_its_name_in_the_cluster_and_to_no_other(mlflow_server: MlflowServer) -> None:
+    """MLflow checks the Host header: without the page's --allowed-hosts a Service's name is refused."""
+    in_cluster = urlsplit(load_names(ROOT / "slipway.yaml").mlflow).netloc
+    assert answer_to(mlflow_server, in_cluster)[0] == 401  # it knows the name, and wants a password
+    code, answer = answer_to(mlflow_server, "mlflow.elsewhere.svc:5000")
+    assert code == 403
+    said = _sentence("http://mlflow.elsewhere.svc:5000", "opening it", Exception(answer))
+    assert "--allowed-hosts that includes mlflow.elsewhere.svc:5000" in said
+
+
+def test_the_page_names_the_bucket_of_slipway_yaml() -> None:
+    command = documented_command()
+    assert command[command.index("--artifacts-destination") + 1] == STORAGE.models
 
 
 def test_an_address_nobody_answers_at_is_said_soon(monkeypatch: pytest.MonkeyPatch) -> None:
