@@ -94,9 +94,10 @@ def _early_stopping_faults(stopping: V1beta1EarlyStoppingSpec | None) -> Iterato
 
 def _count_faults(spec: V1beta1ExperimentSpec) -> Iterator[str]:
     most = spec.max_trial_count
+    if most is not None and most < 1:
+        yield f"spec.maxTrialCount is {most}, expected at least 1"
     for field, count, least in (
         ("parallelTrialCount", spec.parallel_trial_count, 1),
-        ("maxTrialCount", most, 1),
         ("maxFailedTrialCount", spec.max_failed_trial_count, 0),
     ):
         if count is not None and count < least:

@@ -53,15 +53,11 @@ def run(args: argparse.Namespace) -> int:
         if (count := getattr(args, flag)) is not None and count < least:
             raise UserError(f"--{flag.replace('_', '-')} is {count}, expected at least {least}.")
     if args.out.exists() and not (args.out / TRIALS).is_file():
-        raise UserError(
-            f"{args.out} exists and holds no {TRIALS}, so it is no search's to replace: give another --out."
-        )
+        raise UserError(f"{args.out} exists and is no search's folder, so it is not replaced: give another --out.")
     experiment = read_experiment(args.experiment)
     most = min(args.max_trials or sys.maxsize, experiment.spec.max_trial_count or sys.maxsize)
     if most == sys.maxsize and experiment.goal is None and experiment.algorithm != "grid":
-        raise UserError(
-            f"{experiment.path} has neither maxTrialCount nor a goal and would never end: add --max-trials."
-        )
+        raise UserError(f"{experiment.path} has no maxTrialCount and no goal, so it never ends: add --max-trials.")
     if lacking := experiment.missing_variables():
         raise UserError(
             f"{experiment.path}: the trial takes {lacking[0]} from the cluster: set it in this environment as well."
