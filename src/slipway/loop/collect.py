@@ -13,23 +13,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from slipway.errors import UserError
 from slipway.files import read_json, write_json
+from slipway.loop.katib import EXPERIMENT_LABEL, OUT, SUCCEEDED, TRIALS
 from slipway.loop.observation import objective_value
-from slipway.loop.trial import SUCCEEDED
-from slipway.loop.tune import OUT
 from slipway.names import load_names
-
-EXPERIMENT_LABEL = "katib.kubeflow.org/experiment"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `slipway collect`."""
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--trials", type=Path, default=OUT / "trials.json", metavar="FILE", help="default: %(default)s")
+    source.add_argument("--trials", type=Path, default=OUT / TRIALS, metavar="FILE", help="default: %(default)s")
     source.add_argument("--cluster", metavar="EXPERIMENT", help="read an experiment's trials from the cluster")
     parser.add_argument("--namespace", metavar="NAME", help="default: namespaces.trials of slipway.yaml")
     parser.add_argument("--top", type=int, default=3, metavar="K", help="default: %(default)s")
@@ -130,7 +128,10 @@ def trials_of_cluster(experiment: str, namespace: str) -> list[dict[str, Any]]:
     from urllib3.exceptions import HTTPError
 
     try:
-        config.load_config()
+        if "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG"):
+            config.load_incluster_config()
+        else:
+            config.load_kube_config(os.environ.get("KUBECONFIG") or None)
         found = client.CustomObjectsApi().list_namespaced_custom_object(
             "kubeflow.org", "v1beta1", namespace, "trials",
             label_selector=f"{EXPERIMENT_LABEL}={experiment}", _request_timeout=30,

@@ -15,10 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from slipway.loop.experiment import Command
+from slipway.loop.katib import FAILED, KILLED, STOPPED, SUCCEEDED, UNAVAILABLE
 from slipway.loop.observation import MetricsReader
 
-SUCCEEDED, FAILED, STOPPED, UNAVAILABLE = "Succeeded", "Failed", "EarlyStopped", "MetricsUnavailable"
-KILLED = "Killed"
 _GRACE_SECONDS = 5.0
 """From asking a trial's processes to end until they are made to."""
 

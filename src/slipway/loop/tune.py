@@ -31,11 +31,10 @@ from typing import Any
 from slipway.errors import UserError
 from slipway.files import whole_folder, write_json
 from slipway.loop.experiment import Experiment, read_experiment
-from slipway.loop.trial import FAILED, KILLED, STOPPED, SUCCEEDED, UNAVAILABLE, Processes, Trial, run_trial
+from slipway.loop.katib import EXPERIMENT_LABEL, FAILED, KILLED, OUT, STOPPED, SUCCEEDED, TRIALS, UNAVAILABLE
+from slipway.loop.trial import Processes, Trial, run_trial
 
 EXPERIMENT = Path("k8s/katib/experiment.yaml")
-OUT = Path("build/tune")
-TRIALS = "trials.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -219,7 +218,7 @@ class Search:
 
     def as_trial_list(self) -> dict[str, Any]:
         """The trials as Katib's API shows them."""
-        labels = {"katib.kubeflow.org/experiment": self.experiment.name}
+        labels = {EXPERIMENT_LABEL: self.experiment.name}
         return {
             "apiVersion": "v1",
             "kind": "List",
