@@ -15,7 +15,7 @@ import pytest
 from slipway.__main__ import main
 from slipway.loop.registry import Registry, open_registry
 from slipway.serving.manifest import read_model_patch
-from tests.conftest import ROOT
+from tests.conftest import ROOT, inside
 
 MODEL = "flight-delay"
 PRODUCTION = Path("k8s/serving/overlays/production/model.yaml")
@@ -28,22 +28,61 @@ def git(*words: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.fixture(autouse=True)
+def nobody_elses_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MLFLOW_TRACKING_URI", "SLIPWAY_GIT_SHA", "SLIPWAY_IMAGE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def before_any_version(small_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small repository in Git with the serving manifests, and an empty registry: MLflow makes its tables once."""
+    folder = tmp_path_factory.mktemp("ship") / "empty"
+    shutil.copytree(small_repository, folder)
+    with inside(folder):
+        for name in ("slipway.yaml", "dvc.yaml"):
+            shutil.copy(ROOT / name, name)
+        shutil.copytree(ROOT / "k8s/serving", "k8s/serving")
+        Path(".gitignore").write_text("build/\nmlflow.db\nmlruns/\nmodels/\ndata/prepared/\ndata/flights/\n")
+        Path("data/flights.dvc").write_text(DATA.format("a" * 32 + ".dir"))
+        git("init", "--quiet", "--initial-branch=main")
+        git("add", "--all")
+        git("commit", "--quiet", "--message", "January to May")
+        train("models/current")
+        assert registry().versions(MODEL) == []
+    return folder
+
+
+@pytest.fixture(scope="module")
+def with_a_champion(before_any_version: Path) -> Path:
+    """The same after version 1 became the champion and production serves it."""
+    folder = before_any_version.with_name("champion")
+    shutil.copytree(before_any_version, folder)
+    with inside(folder):
+        assert main(["register"]) == 0
+        registry().set_alias(MODEL, "champion", 1)
+        assert main(["promote", "--env", "production"]) == 0
+        git("add", "--all")
+        git("commit", "--quiet", "--message", "Serve the first champion")
+    return folder
+
+
+def copy_of(folder: Path, to: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(folder, to / "repository")
+    monkeypatch.chdir(to / "repository")
+    return to / "repository"
+
+
 @pytest.fixture
-def repository(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The small repository in Git, with the serving manifests, and a registry of its own."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.delenv("SLIPWAY_GIT_SHA", raising=False)
-    monkeypatch.delenv("SLIPWAY_IMAGE", raising=False)
-    for name in ("slipway.yaml", "dvc.yaml"):
-        shutil.copy(ROOT / name, name)
-    shutil.copytree(ROOT / "k8s/serving", "k8s/serving")
-    Path(".gitignore").write_text("build/\nmlflow.db\nmlruns/\nmodels/\ndata/prepared/\ndata/flights/\n")
-    Path("data/flights.dvc").write_text(DATA.format("a" * 32 + ".dir"))
-    git("init", "--quiet", "--initial-branch=main")
-    git("add", "--all")
-    git("commit", "--quiet", "--message", "January to May")
-    train("models/current")
-    return workspace
+def repository(before_any_version: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository without a version, to work in."""
+    return copy_of(before_any_version, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def champion(with_a_champion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository whose production serves version 1, to work in."""
+    return copy_of(with_a_champion, tmp_path, monkeypatch)
 
 
 def train(out: str, *flags: str) -> None:
@@ -130,17 +169,6 @@ def test_a_model_that_is_not_there_is_a_sentence(repository: Path, capsys: pytes
     assert "models/nowhere/metadata.json is missing: make it with" in said(capsys)
 
 
-@pytest.fixture
-def champion(repository: Path) -> Path:
-    """Version 1 is the champion and production serves it."""
-    assert main(["register"]) == 0
-    registry().set_alias(MODEL, "champion", 1)
-    assert main(["promote", "--env", "production"]) == 0
-    git("add", "--all")
-    git("commit", "--quiet", "--message", "Serve the first champion")
-    return repository
-
-
 def test_a_promotion_changes_one_file_to_what_cannot_move(champion: Path) -> None:
     assert git("show", "--name-only", "--format=").split() == [str(PRODUCTION)]
     served = read_model_patch(PRODUCTION)
@@ -148,7 +176,7 @@ def test_a_promotion_changes_one_file_to_what_cannot_move(champion: Path) -> Non
     assert served.version == f"{MODEL}/1"
     assert served.model_uri == registry().storage_uri(version)
     assert version.run_id in served.model_uri
-    assert "champion" not in PRODUCTION.read_text() and "latest" not in PRODUCTION.read_text()
+    assert "@champion" not in PRODUCTION.read_text() and "latest" not in PRODUCTION.read_text()
 
 
 def test_promoting_again_changes_nothing(champion: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,13 +205,11 @@ def test_an_alias_that_moved_meanwhile_is_not_promoted(champion: Path, capsys: p
     ],
 )
 def test_mistakes_are_sentences_and_change_nothing(
-    repository: Path, flags: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+    champion: Path, flags: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["register"]) == 0
-    before = git("status", "--porcelain")
     assert main(["promote", *flags]) == 2
     assert sentence in said(capsys)
-    assert git("status", "--porcelain") == before
+    assert git("status", "--porcelain") == ""
 
 
 def test_the_image_is_kept_until_another_is_named(champion: Path) -> None:
