@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
@@ -43,13 +44,54 @@ _JSON = (b"content-type", b"application/json")
 
 
 class Loaded:
-    """A model with what it is asked."""
+    """A model with what it is asked.
 
-    def __init__(self, model: Model, metrics: Metrics) -> None:
+    Requests that arrived in the same turn of the event loop are answered by one call of the engine: 32 rows at once
+    cost a third of 32 rows one by one. Nobody waits for a batch to fill, and what is joined has been checked before,
+    row by row, so that no request can harm another.
+    """
+
+    def __init__(self, model: Model) -> None:
         self.model = model
         self.traffic = Traffic(model.schema, model.profile)
-        self.rows = metrics.rows.labels(model.name)
         self.signature = {"name": model.name, "version": model.version}
+        self._waiting: deque[tuple[np.ndarray, asyncio.Future[np.ndarray]]] = deque()
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Answer now, on this thread."""
+        probabilities = self.model.engine.predict(features)
+        self.traffic.add(features, probabilities)
+        return probabilities
+
+    async def predict_with_others(self, features: np.ndarray) -> np.ndarray:
+        """Answer together with what else has arrived by now."""
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._predict_waiting)
+        future = loop.create_future()
+        self._waiting.append((features, future))
+        return await future
+
+    def _predict_waiting(self) -> None:
+        parts: list[tuple[np.ndarray, asyncio.Future[np.ndarray]]] = []
+        rows = 0
+        while self._waiting and (not parts or rows + len(self._waiting[0][0]) <= INLINE_ROWS):
+            parts.append(self._waiting.popleft())
+            rows += len(parts[-1][0])
+        if self._waiting:  # let these answers go out first
+            asyncio.get_running_loop().call_soon(self._predict_waiting)
+        try:
+            answers = self.predict(np.concatenate([features for features, _ in parts]))
+        except Exception as error:
+            for _, future in parts:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        start = 0
+        for features, future in parts:
+            if not future.done():
+                future.set_result(answers[start : start + len(features)])
+            start += len(features)
 
 
 class App:
@@ -89,13 +131,11 @@ class App:
         self._sources: dict[str, str] = {}
         self._changing = asyncio.Lock()
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-batch")
-        self._counts: dict[tuple[str, int], Any] = {}
-        self._timers = {path: metrics.seconds.labels(path) for path in ("/predict", "infer")}
         self._rest = Starlette(routes=self._routes(), exception_handlers={HTTPException: _http_error})
 
     def put(self, model: Model, source: str = "") -> None:
         """Serve ``model`` from the next request on, in the place of the one of its name."""
-        self._models = {**self._models, model.name: Loaded(model, self.metrics)}
+        self._models = {**self._models, model.name: Loaded(model)}
         self._sources[model.name] = source
         self._index()
 
@@ -122,7 +162,7 @@ class App:
         if scope["method"] != "POST" or scope["path"] not in self._predicting:
             return True
         if self.in_flight - self.receiving >= capacity:
-            self._count("full", 503).inc()
+            self.metrics.requests["full", 503] += 1
             return False
         self.in_flight += 1
         scope["slipway.admitted"] = True
@@ -151,13 +191,14 @@ class App:
             except orjson.JSONDecodeError as error:
                 raise Refusal(f"the body is not JSON: {error}.", reason="json") from None
             features, finish = respond(loaded, body)
-            if len(features) <= INLINE_ROWS:
-                probabilities = loaded.model.engine.predict(features)
-            else:
+            if len(features) > INLINE_ROWS:
                 loop = asyncio.get_running_loop()
                 probabilities = await loop.run_in_executor(self._threads, loaded.model.engine.predict, features)
-            loaded.traffic.add(features, probabilities)
-            loaded.rows.observe(len(features))
+                loaded.traffic.add(features, probabilities)
+            elif self.in_flight - self.receiving > 1:
+                probabilities = await loaded.predict_with_others(features)
+            else:
+                probabilities = loaded.predict(features)
             content = orjson.dumps(finish(probabilities), option=_DUMP)
         except Refusal as refusal:
             status = refusal.status
@@ -166,7 +207,7 @@ class App:
             if status in (408, 413):
                 headers = [(b"connection", b"close")]
         except ClientGone:
-            self._count(path, 499).inc()
+            self.metrics.answered(path, 499, perf_counter() - started)
             return
         if self.draining:
             headers = [(b"connection", b"close")]
@@ -178,14 +219,7 @@ class App:
             }
         )
         await send({"type": "http.response.body", "body": content})
-        self._count(path, status).inc()
-        self._timers[path].observe(perf_counter() - started)
-
-    def _count(self, path: str, status: int) -> Any:
-        counter = self._counts.get((path, status))
-        if counter is None:
-            counter = self._counts[path, status] = self.metrics.requests.labels(path, str(status))
-        return counter
+        self.metrics.answered(path, status, perf_counter() - started)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         """The whole body.

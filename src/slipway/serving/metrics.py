@@ -5,19 +5,23 @@ Labels hold only what the server chose (model names it loaded, columns of their 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections import Counter as Counts
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from slipway.serving.model import Model
-from slipway.serving.traffic import SCORE_BUCKETS, Traffic
+from slipway.serving.traffic import BATCH_ROWS, SCORE_BUCKETS, Traffic
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+PATHS = ("/predict", "infer")
+SCORES = tuple(position / SCORE_BUCKETS for position in range(1, SCORE_BUCKETS + 1))
 LINEAGE = ("git_sha", "data_md5", "train_image", "experiment")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -33,19 +37,8 @@ class Metrics:
         disable_created_metrics()
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self.requests = Counter(
-            "slipway_requests", "Requests by path and HTTP status.", ["path", "code"], registry=self.registry
-        )
-        self.seconds = Histogram(
-            "slipway_request_seconds",
-            "From a request's first byte to its answer, waiting included.",
-            ["path"],
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        self.rows = Histogram(
-            "slipway_request_rows", "Rows a request brought.", ["model"], buckets=ROWS, registry=self.registry
-        )
+        self.requests: Counts[tuple[str, int]] = Counts()
+        self.seconds = {path: _Tally(SECONDS) for path in PATHS}
         self.refused = Counter(
             "slipway_refused_values",
             "Requests refused by the column at fault and why.",
@@ -60,11 +53,59 @@ class Metrics:
             capacity
         )
         self.models: Mapping[str, tuple[Model, Traffic]] = {}
+        self.registry.register(_RequestCollector(self))
         self.registry.register(_ModelCollector(self))
+
+    def answered(self, path: str, status: int, seconds: float) -> None:
+        """A request to ``path``, one of ``PATHS``, was answered with ``status`` after ``seconds``."""
+        self.requests[path, status] += 1
+        self.seconds[path].observe(seconds)
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class _Tally:
+    """A histogram's buckets, counted on one thread: a twentieth of the cost of a thread-safe one."""
+
+    def __init__(self, borders: tuple[float, ...]) -> None:
+        self._borders = borders
+        self._counts = [0] * (len(borders) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        self._counts[bisect_left(self._borders, value)] += 1
+        self.sum += value
+
+    def cumulative(self) -> list[tuple[str, float]]:
+        """(upper border, how many are not above it), as Prometheus wants them."""
+        return _cumulative(self._borders, self._counts)
+
+
+class _RequestCollector(Collector):
+    """What the event loop counts in plain numbers, in Prometheus' words."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "slipway_requests",
+            "Predictions by path and HTTP status; path full was turned away.",
+            labels=["path", "code"],
+        )
+        for (path, status), count in sorted(self._metrics.requests.items()):
+            requests.add_metric([path, str(status)], count)
+        seconds = HistogramMetricFamily(
+            "slipway_request_seconds", "From a request's first byte to its answer, waiting included.", labels=["path"]
+        )
+        for path, tally in self._metrics.seconds.items():
+            seconds.add_metric([path], tally.cumulative(), sum_value=tally.sum)
+        yield from (requests, seconds)
 
 
 class _ModelCollector(Collector):
@@ -89,6 +130,9 @@ class _ModelCollector(Collector):
             labels=["model", "version"],
         )
         scores = HistogramMetricFamily("slipway_score", "Probabilities answered.", labels=["model", "version"])
+        batches = HistogramMetricFamily(
+            "slipway_batch_rows", "Rows answered by one call of the engine.", labels=["model", "version"]
+        )
         live = CounterMetricFamily(
             "slipway_feature_rows", "Rows by column and drift bucket.", labels=["model", "version", "column", "bucket"]
         )
@@ -104,20 +148,18 @@ class _ModelCollector(Collector):
             info.add_metric([*key, model.engine.name, *lineage], 1)
             loaded.add_metric(key, model.loaded.timestamp())
             created.add_metric(key, _timestamp(model))
-            scores.add_metric(key, _cumulative(traffic), sum_value=traffic.score_sum)
+            scores.add_metric(key, _cumulative(SCORES, [*traffic.scores.tolist(), 0]), sum_value=traffic.score_sum)
+            batches.add_metric(key, _cumulative(BATCH_ROWS, traffic.batches.tolist()), sum_value=traffic.rows)
             for column, bucket, rows in traffic.live():
                 live.add_metric([*key, column, bucket], rows)
             for column, bucket, share in traffic.trained():
                 trained.add_metric([*key, column, bucket], share)
-        yield from (info, loaded, created, scores, live, trained)
+        yield from (info, loaded, created, scores, batches, live, trained)
 
 
-def _cumulative(traffic: Traffic) -> list[tuple[str, float]]:
-    total, buckets = 0, []
-    for position, rows in enumerate(traffic.scores.tolist(), start=1):
-        total += rows
-        buckets.append((str(position / SCORE_BUCKETS), float(total)))
-    return [*buckets, ("+Inf", float(total))]
+def _cumulative(borders: Iterable[float], counts: Iterable[int]) -> list[tuple[str, float]]:
+    tops = [*map(str, borders), "+Inf"]
+    return [(top, float(total)) for top, total in zip(tops, accumulate(counts), strict=True)]
 
 
 def _timestamp(model: Model) -> float:

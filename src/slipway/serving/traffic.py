@@ -15,6 +15,7 @@ from slipway.model.schema import DRIFT_BUCKETS
 
 FLUSH_ROWS = 512
 SCORE_BUCKETS = 20
+BATCH_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 MISSING = "missing"
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -32,6 +33,7 @@ class Traffic:
         self.rows = 0
         self.score_sum = 0.0
         self.scores = np.zeros(SCORE_BUCKETS, dtype=np.int64)
+        self.batches = np.zeros(len(BATCH_ROWS) + 1, dtype=np.int64)
         self._pending: list[tuple[np.ndarray, np.ndarray]] = []
         self._pending_rows = 0
         self._columns: dict[str, _ColumnCounts] = {}
@@ -41,7 +43,7 @@ class Traffic:
         self._profile = profile
 
     def add(self, features: np.ndarray, probabilities: np.ndarray) -> None:
-        """Take note of answered rows: float32, shapes (rows, features) and (rows,)."""
+        """Take note of a batch of answered rows: float32, shapes (rows, features) and (rows,)."""
         self._pending.append((features, probabilities))
         self._pending_rows += len(features)
         if self._pending_rows >= FLUSH_ROWS:
@@ -51,6 +53,8 @@ class Traffic:
         """Count what was noted."""
         if not self._pending:
             return
+        sizes = np.searchsorted(BATCH_ROWS, [len(pair[0]) for pair in self._pending])
+        self.batches += np.bincount(sizes, minlength=len(self.batches))
         features = np.concatenate([pair[0] for pair in self._pending])
         probabilities = np.concatenate([pair[1] for pair in self._pending])
         self._pending, self._pending_rows = [], 0

@@ -1,0 +1,174 @@
+"""Ten thousand requests that nobody would write: never a 5xx, never an exception, and every 4xx says what it expects."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import socket
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from slipway.model.schema import inputs
+from slipway.serving.app import App
+from slipway.serving.metrics import Metrics
+from slipway.serving.model import load_model
+from tests.serving.conftest import Server
+
+COLUMNS = {column.name: column for column in inputs()}
+FUZZ = settings(
+    max_examples=4000, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates().map(str),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def right(name: str) -> st.SearchStrategy[Any]:
+    """Values that the schema allows."""
+    column = COLUMNS[name]
+    if column.kind == "category":
+        values: st.SearchStrategy[Any] = st.sampled_from(column.categories)
+    elif column.kind == "date":
+        values = st.dates().map(str)
+    elif column.kind == "clock":
+        values = st.builds(lambda h, m: h * 100 + m, st.integers(0, 23), st.integers(0, 59)) | st.just(2400)
+    else:
+        low, high = column.minimum, column.maximum
+        assert low is not None and high is not None
+        values = st.integers(math.ceil(low), math.floor(high))
+        if column.kind == "number":
+            values = values | st.floats(low, high)
+    return values | st.none() if column.nullable else values
+
+
+RIGHT_ROW = st.fixed_dictionaries({name: right(name) for name in COLUMNS})
+ODD_ROW = st.builds(
+    lambda row, changes, dropped: {k: v for k, v in (row | changes).items() if k not in dropped},
+    RIGHT_ROW,
+    st.dictionaries(st.sampled_from(list(COLUMNS)), ANYTHING, max_size=2),
+    st.sets(st.sampled_from(list(COLUMNS)), max_size=1),
+)
+TENSOR = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": st.sampled_from([*COLUMNS, "features"]) | ANYTHING,
+        "shape": st.lists(st.integers(-2, 20), max_size=3) | st.just([1, 16]) | ANYTHING,
+        "datatype": st.sampled_from(["FP32", "FP64", "INT64", "BYTES", "BOOL"]) | ANYTHING,
+        "data": st.lists(st.floats(width=32) | st.integers() | ANYTHING, max_size=20)
+        | st.lists(st.floats(0, 2), min_size=16, max_size=16)
+        | ANYTHING,
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def ask(folder: Path) -> Any:
+    """``ask(path, body)`` → (status, answer), through the application without the network."""
+    app = App(Metrics(64), "flight-delay")
+    app.put(load_model(folder, "flight-delay"))
+    loop = asyncio.new_event_loop()
+
+    def call(path: str, body: bytes) -> tuple[int, Any]:
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b""}
+        loop.run_until_complete(app(scope, receive, send))
+        return sent[0]["status"], orjson.loads(sent[1]["body"])
+
+    yield call
+    loop.close()
+
+
+def dump(value: Any) -> bytes:
+    """JSON as a careless client writes it: NaN and Infinity literally, lone surrogates escaped."""
+    return json.dumps(value).encode()
+
+
+def check(status: int, answer: Any, rows: int | None = None) -> None:
+    """A probability for each row, or one sentence."""
+    if status == 200:
+        found = answer["probabilities"] if "probabilities" in answer else answer["outputs"][0]["data"]
+        assert all(0 <= p <= 1 for p in found)
+        assert rows is None or len(found) == rows
+    else:
+        assert 400 <= status < 500
+        assert set(answer) == {"error"} and 10 < len(answer["error"]) < 1000
+        # The one thing that is no fault of a column, but of the form.
+        names_column = "column " in answer["error"] or "input" in answer["error"] or "feature" in answer["error"]
+        assert names_column or answer["error"].startswith(("row ", "the body", "found ", "id:", "outputs:")), answer
+
+
+@FUZZ
+@given(row=RIGHT_ROW)
+def test_every_right_row_is_answered(ask: Any, row: Any) -> None:
+    status, answer = ask("/predict", dump({"rows": [row]}))
+    assert status == 200, (row, answer)
+    check(status, answer, 1)
+
+
+@FUZZ
+@given(rows=st.lists(ODD_ROW, min_size=1, max_size=3))
+def test_odd_rows(ask: Any, rows: Any) -> None:
+    status, answer = ask("/predict", dump({"rows": rows}))
+    check(status, answer, len(rows))
+    if status == 400 and "row " in answer["error"]:
+        assert "expected" in answer["error"]
+        assert "column " in answer["error"] or "an object" in answer["error"]
+
+
+@FUZZ
+@given(inputs=st.lists(TENSOR, max_size=3))
+def test_odd_tensors(ask: Any, inputs: Any) -> None:
+    check(*ask("/v2/models/flight-delay/infer", dump({"inputs": inputs})))
+
+
+@FUZZ
+@given(
+    body=ANYTHING,
+    path=st.sampled_from(["/predict", "/v2/models/flight-delay/infer"]),
+    key=st.sampled_from(["rows", "inputs", ""]),
+)
+def test_anything_at_all(ask: Any, body: Any, path: str, key: str) -> None:
+    check(*ask(path, dump({key: body} if key else body)))
+
+
+@FUZZ
+@given(body=st.binary(max_size=200), path=st.sampled_from(["/predict", "/v2/models/flight-delay/infer"]))
+def test_bytes(ask: Any, body: bytes, path: str) -> None:
+    check(*ask(path, body))
+
+
+@settings(FUZZ, max_examples=150)
+@given(
+    start=st.sampled_from([b"", b"POST /predict HTTP/1.1\r\n", b"POST /predict HTTP/1.1\r\ncontent-length: "]),
+    rest=st.binary(max_size=300),
+)
+def test_bytes_instead_of_http(server: Server, start: bytes, rest: bytes) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(start + rest + b"\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        try:
+            answer = connection.recv(1000)
+        except ConnectionResetError:
+            answer = b""
+    assert not answer or not answer.split()[1].startswith(b"5"), answer
+
+
+def test_the_server_is_alive_after_all_that(server: Server, rows: Any) -> None:
+    assert server.call("/predict", {"rows": rows[:1]})[0] == 200
+    assert server.process.poll() is None

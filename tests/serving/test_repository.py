@@ -1,0 +1,127 @@
+"""Models come, are replaced and go while the server runs, and nobody's request fails for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.serving.conftest import TOKEN, Server, serving
+
+KEY = {"authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture
+def running(folder: Path) -> Iterator[Server]:
+    with serving("--model", str(folder), "--version", "1", env={"SLIPWAY_ADMIN_TOKEN": TOKEN}) as server:
+        yield server
+
+
+def load(server: Server, name: str, uri: Path, version: str) -> tuple[int, Any]:
+    body = {"parameters": {"uri": str(uri), "version": version}}
+    return server.call(f"/v2/repository/models/{name}/load", body, KEY)
+
+
+def test_a_second_model_comes_and_goes(running: Server, other_folder: Path, rows: Any) -> None:
+    first = running.call("/predict", {"rows": rows[:3]})
+    assert load(running, "other", other_folder, "9") == (200, {"name": "other", "version": "9"})
+    state = {"state": "READY", "reason": ""}
+    assert running.call("/v2/repository/index", {}, KEY)[1] == [
+        {"name": "flight-delay", "version": "1", **state},
+        {"name": "other", "version": "9", **state},
+    ]
+    inputs = [{"name": name, "shape": [1], "datatype": "BYTES", "data": [value]} for name, value in rows[0].items()]
+    status, answer = running.call("/v2/models/other/infer", {"inputs": inputs})
+    assert status == 200 and answer["model_version"] == "9"
+    assert answer["outputs"][0]["data"][0] != first[1]["probabilities"][0]
+    assert running.call("/predict", {"rows": rows[:3]}) == first
+    assert running.metric('slipway_model_loads_total{outcome="loaded"}') == 1
+    assert running.call("/v2/repository/models/other/unload", {}, KEY)[0] == 200
+    assert running.call("/v2/models/other/infer", {"inputs": inputs})[0] == 404
+    assert 'model="other"' not in running.call("/metrics")[1]
+
+
+def test_replacing_under_load_fails_no_request(running: Server, folder: Path, other_folder: Path, rows: Any) -> None:
+    seen: set[str] = set()
+    bad: list[Any] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            status, answer = running.call("/predict", {"rows": rows[:2]})
+            if status != 200:
+                bad.append((status, answer))
+            else:
+                seen.add(answer["model"]["version"])
+
+    askers = [threading.Thread(target=ask) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    for version, uri in (("2", other_folder), ("3", folder), ("4", other_folder), ("5", folder)):
+        assert load(running, "flight-delay", uri, version)[0] == 200
+    stop.set()
+    for asker in askers:
+        asker.join(30)
+    assert bad == []
+    assert len(seen) > 1
+    assert running.call("/predict", {"rows": rows[:2]})[1]["model"]["version"] == "5"
+
+
+def test_a_model_that_answers_wrongly_replaces_nothing(
+    running: Server, folder: Path, tmp_path: Path, rows: Any
+) -> None:
+    import shutil
+
+    shutil.copytree(folder, tmp_path / "broken")
+    golden = tmp_path / "broken/golden.json"
+    golden.write_text(golden.read_text().replace('"answers": [\n    0.', '"answers": [\n    9.'))
+    before = running.call("/predict", {"rows": rows[:3]})
+    status, answer = load(running, "flight-delay", tmp_path / "broken", "2")
+    assert status == 400
+    assert "flight-delay stays as it was" in answer["error"] and "golden rows wrongly" in answer["error"]
+    assert running.call("/predict", {"rows": rows[:3]}) == before
+    assert running.metric('slipway_model_loads_total{outcome="refused"}') == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        ({"parameters": {"uri": "nowhere"}}, 400, "there is no such folder"),
+        ({"parameters": {"uri": 5}}, 400, "the body must be"),
+        ({"parameters": 5}, 400, "the body must be"),
+        (b"{", 400, "not JSON"),
+        ({}, 400, "the body must be"),
+    ],
+)
+def test_a_wrong_load_is_a_sentence(server: Server, body: Any, status: int, says: str) -> None:
+    found, answer = server.call("/v2/repository/models/new/load", body, KEY)
+    assert (found, says in answer["error"]) == (status, True)
+
+
+def test_reloading_needs_no_address(running: Server, rows: Any) -> None:
+    assert running.call("/v2/repository/models/flight-delay/load", {}, KEY)[0] == 200
+    assert running.call("/predict", {"rows": rows[:1]})[0] == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/v2/repository/index", "/v2/repository/models/x/load", "/v2/repository/models/x/unload"]
+)
+def test_the_token_is_needed(server: Server, path: str) -> None:
+    for key in ({}, {"authorization": "Bearer wrong"}, {"authorization": TOKEN}, {"authorization": "Bearer ünsinn"}):
+        headers = {name: value.encode().decode("latin-1") for name, value in key.items()}
+        assert server.call(path, {}, headers)[0] == 401
+
+
+def test_without_a_token_nobody_may(folder: Path) -> None:
+    with serving("--model", str(folder), env={"SLIPWAY_ADMIN_TOKEN": ""}) as plain:
+        assert plain.call("/v2/repository/index", {}, {"authorization": "Bearer "})[0] == 403
+
+
+def test_unloading_the_last_model_denies_readiness(running: Server) -> None:
+    assert running.call("/v2/repository/models/flight-delay/unload", {}, KEY)[0] == 200
+    assert running.call("/v2/health/ready")[0] == 503
+    assert running.call("/v2/health/live")[0] == 200
+    assert running.call("/predict", {"rows": []})[0] == 404
