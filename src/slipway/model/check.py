@@ -184,8 +184,8 @@ def _check_month(path: Path, month: str, text: pd.DataFrame, frame: pd.DataFrame
             f"{path}: column date, line {_FIRST_LINE}: every row is of {held[0]}, which {twin} holds already; "
             f"expected rows of {month}."
         )
+    number = int(strangers.sum())
     raise UserError(
         f"{path}: column date, line {row + _FIRST_LINE}: found {text.at[row, 'date']!r}, expected a day of {month} "
-        f"({int(strangers.sum())} of the rows {'is' if strangers.sum() == 1 else 'are'} of another month); put them into "
-        "their own file."
+        f"({number} of the rows {'is' if number == 1 else 'are'} of another month); put them into their own file."
     )
