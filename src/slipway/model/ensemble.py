@@ -4,11 +4,12 @@ members/0.bst … members/<k-1>.bst   XGBoost models; Seldon's and MLServer's XG
 schema.json                         columns and features: enough to check and encode a request
 profile.json                        what the training data looked like, in drift buckets
 golden.json                         requests and their answers, predicted again whenever the model is loaded
-metadata.json                       where it comes from
+metadata.json                       where it comes from, and the digest of each member
 """
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,20 +95,23 @@ def save_ensemble(
     answers = average(members, np.array([encode(row) for row in rows], dtype=np.float32))
     with whole_folder(folder) as partial:
         (partial / "members").mkdir()
+        digests = []
         for position, member in enumerate(members):
             # UBJSON under the name the prepackaged servers look for; XGBoost tells the format by its content.
-            (partial / "members" / f"{position}.bst").write_bytes(member.save_raw("ubj"))
+            content = bytes(member.save_raw("ubj"))
+            (partial / "members" / f"{position}.bst").write_bytes(content)
+            digests.append(hashlib.sha256(content).hexdigest())
         write_json(partial / "schema.json", schema)
         write_json(partial / "profile.json", profile)
         write_json(partial / "golden.json", {"rows": rows, "answers": [float(a) for a in answers]})
-        write_json(partial / "metadata.json", metadata)
+        write_json(partial / "metadata.json", metadata | {"sha256": digests})
 
 
 def load_ensemble(folder: Path) -> Ensemble:
     """Load a model folder and predict its golden requests.
 
     Raises:
-        UserError: a file is missing or broken, or the golden answers differ: then this XGBoost reads the members
+        UserError: a file is missing, broken or another than was saved, or the golden answers differ: then this XGBoost reads the members
             otherwise than the one that wrote them, as releases before 3.1 silently do.
     """
     xgb = import_xgboost()
@@ -118,9 +122,16 @@ def load_ensemble(folder: Path) -> Ensemble:
     if len(paths) != metadata["members"]:
         raise UserError(f"{folder / 'members'} holds {len(paths)} members, metadata.json says {metadata['members']}.")
     members = []
-    for path in paths:
+    for path, digest in zip(paths, metadata.get("sha256", [""] * len(paths)), strict=True):
+        content = path.read_bytes()
+        # XGBoost ends the whole process on some broken files, so none is given to it.
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise UserError(
+                f"{path} is not the file that was saved: its digest is not metadata.json's. Make it again with "
+                f"`{MADE_BY}`, or fetch the model again."
+            )
         try:
-            member = xgb.Booster({"nthread": 1}, model_file=bytearray(path.read_bytes()))
+            member = xgb.Booster({"nthread": 1}, model_file=bytearray(content))
         except xgb.core.XGBoostError as error:
             reason = str(error).splitlines()[-1].strip()
             raise UserError(f"{path} is not a model XGBoost {xgb.__version__} can read ({reason}).") from None
