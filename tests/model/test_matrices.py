@@ -30,7 +30,7 @@ def test_the_split_is_by_time(months: Months, validation: int, holdout: int) -> 
 
 
 def test_too_few_months_is_said_with_what_was_asked(months: Months) -> None:
-    with pytest.raises(UserError, match="has 5 months.* 3 to validate, 2 to hold out and one to train on"):
+    with pytest.raises(UserError, match=r"has 5 months.* 3 to validate, 2 to hold out and one to train on"):
         split(months, 3, 2)
 
 
