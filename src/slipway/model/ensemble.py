@@ -111,8 +111,8 @@ def load_ensemble(folder: Path) -> Ensemble:
     """Load a model folder and predict its golden requests.
 
     Raises:
-        UserError: a file is missing, broken or another than was saved, or the golden answers differ: then this XGBoost reads the members
-            otherwise than the one that wrote them, as releases before 3.1 silently do.
+        UserError: a file is missing, broken or another than was saved, or the golden answers differ: then this XGBoost
+            reads the members otherwise than the one that wrote them, as releases before 3.1 silently do.
     """
     xgb = import_xgboost()
     schema = read_json(folder / "schema.json", MADE_BY)
