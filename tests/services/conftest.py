@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from tests.services.mlflow_server import MlflowServer
 from tests.services.postgres import Postgres
 from tests.services.processes import NotStarted
 from tests.services.s3 import S3
+from tests.services.small_models import SmallModels
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -65,7 +67,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory, logs: list[Path]) -> Iterator[S
         pytest.skip(f"NOT TESTED: no S3 server runs here: {error}")
     logs.append(server.server.log)
     yield server
-    server.stop()
+    server.server.stop(first=signal.SIGKILL)  # a proper end takes it seconds, and nobody reads its data again
 
 
 @pytest.fixture(scope="session")
@@ -79,11 +81,22 @@ def starting_mlflow(
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def small_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallModels]:
+    """A clone with two small models, in the making."""
+    models = SmallModels(tmp_path_factory.mktemp("small"))
+    yield models
+    models.making.stop()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def head_start(request: pytest.FixtureRequest) -> None:
-    """Start MLflow before the first test when any test will need it: it comes up while others run."""
-    if any("mlflow_server" in getattr(item, "fixturenames", ()) for item in request.session.items):
+    """Start what takes long before the first test when any test will need it: it is done while others run."""
+    needed = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    if "mlflow_server" in needed:
         request.getfixturevalue("starting_mlflow")
+    if "small_models" in needed:
+        request.getfixturevalue("small_models")
 
 
 @pytest.fixture(scope="session")
