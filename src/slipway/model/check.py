@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -116,11 +117,17 @@ def _text_schema() -> pa.DataFrameSchema:
     for column in COLUMNS:
         checks = []
         if column.kind in _WRITTEN_AS:
-            checks.append(pa.Check.str_matches(rf"^{_WRITTEN_AS[column.kind]}$"))
+            checks.append(pa.Check(_written_as(_WRITTEN_AS[column.kind]), name="written as"))
         elif column.kind == "category":
             checks.append(pa.Check.isin(column.categories))
         columns[column.name] = pa.Column("str", checks, nullable=column.nullable)
     return pa.DataFrameSchema(columns)
+
+
+def _written_as(pattern: str) -> Callable[[pd.Series], pd.Series]:
+    """Which values match; each distinct one is looked at once, and a month has few of most."""
+    matches = re.compile(pattern).fullmatch
+    return lambda text: text.isin([value for value in text.unique() if matches(value)])
 
 
 @cache

@@ -26,6 +26,7 @@ from slipway.model.schema import COLUMNS, drift_edges, inputs
 DATA_REPORT = Path("reports/data.json")
 SAMPLE = "sample.json"
 SAMPLE_ROWS = 200
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,8 +71,8 @@ def describe(frame: pd.DataFrame) -> dict[str, Any]:
             counts = values.value_counts(sort=False)
             buckets = {str(name): int(count) for name, count in counts.items() if count}
         elif column.kind == "date":
-            weekdays = values.dt.strftime("%a").value_counts()
-            buckets = {day: int(weekdays.get(day, 0)) for day in ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
+            counted = np.bincount(values.dt.weekday, minlength=len(WEEKDAYS))
+            buckets = dict(zip(WEEKDAYS, map(int, counted), strict=True))
         else:
             edges = drift_edges(column)
             held = np.bincount(
