@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from slipway.errors import UserError
 from slipway.files import finite
 from slipway.model.ensemble import Ensemble
-from slipway.model.features import NAMES
-from slipway.model.matrices import Months
+from slipway.model.features import NAMES, row_encoder
+from slipway.model.matrices import MADE_BY, Months
 from slipway.model.metrics import auc, scores, sorted_auc
-from slipway.model.schema import CARRIERS, ORIGINS
+from slipway.model.prepare import as_rows
+from slipway.model.schema import CARRIERS, ORIGINS, schema_json
 
 SLICED_BY = {"carrier": CARRIERS, "origin": ORIGINS}
 
@@ -42,10 +45,66 @@ class Slice:
         return self.champion - self.challenger
 
 
-def score(model: Ensemble, holdout: Months) -> Scored:
-    """Score a model on the hold-out."""
-    probabilities = model.predict(holdout.features())
+def score(model: Ensemble, holdout: Months, flights: Path) -> Scored:
+    """Score a model on the hold-out.
+
+    A model that was trained with other features or categories than today's cannot read today's matrices, and would
+    answer nonsense without a word. It is given the months' rows in its own encoding, as a client's would be; a category
+    it does not know is missing to it.
+
+    Args:
+        model: who is scored.
+        holdout: the months.
+        flights: the folder with the months' rows, read for such a model only.
+
+    Raises:
+        UserError: the rows are not there, or lack a column that the model reads.
+    """
+    features = holdout.features() if reads_alike(model) else _in_its_own_encoding(model, holdout, flights)
+    probabilities = model.predict(features)
     return Scored(probabilities, {k: finite(v) for k, v in scores(holdout.answers(), probabilities).items()})
+
+
+def reads_alike(model: Ensemble) -> bool:
+    """Whether a model reads rows as today's ``src/slipway/model/features.py`` does."""
+    return _reading(model.schema) == _reading(schema_json())
+
+
+def _reading(schema: dict[str, Any]) -> list[tuple[Any, ...]]:
+    categories = {column["name"]: column.get("categories") for column in schema["columns"]}
+    return [(f["name"], f["source"], f["encoding"], list(categories[f["source"]] or ())) for f in schema["features"]]
+
+
+def _in_its_own_encoding(model: Ensemble, holdout: Months, flights: Path) -> np.ndarray:
+    """The hold-out as ``model`` reads it: float32, shape (rows, the model's features)."""
+    from slipway.model.check import read_month
+    from slipway.model.features import answer
+
+    columns = {column["name"]: column for column in model.schema["columns"]}
+    encode, parts = row_encoder(model.schema), []
+    for month in holdout:
+        path = flights / f"{month.name}.csv"
+        frame = read_month(path)
+        frame = frame[~np.isnan(answer(frame))]
+        if len(frame) != month.rows:
+            raise UserError(f"{path} has {len(frame)} flights with an answer, {month.path} {month.rows}: `{MADE_BY}`.")
+        if lost := [name for name in columns if name not in frame]:
+            raise UserError(
+                f"{model.folder} reads {lost[0]}, which the data no longer has, so it cannot be compared with: take "
+                "the alias champion from it, and the floors decide."
+            )
+        frame = frame[list(columns)].copy()
+        unknown = {}
+        for name, column in columns.items():
+            if column["kind"] == "category":
+                unknown[name] = ~frame[name].isin(column["categories"]).to_numpy()
+                frame[name] = frame[name].astype(object).mask(unknown[name], column["categories"][0])
+        matrix = np.array([encode(row) for row in as_rows(frame)], dtype=np.float32)
+        for position, feature in enumerate(model.schema["features"]):
+            if feature["source"] in unknown:
+                matrix[unknown[feature["source"]], position] = np.nan
+        parts.append(matrix)
+    return np.concatenate(parts)
 
 
 def bootstrap_auc_difference(

@@ -6,7 +6,7 @@
   gate --challenger models/challenger --champion models/current
                           two folders, without a registry
 
-Both are scored afresh on the same hold-out, which neither may have been trained on. The challenger passes when it meets
+Both are scored afresh on the same hold-out, which must be newer than all that either has learnt from. The challenger passes when it meets
 the floors, is better by the margin with the confidence asked for (paired bootstrap), drops in no carrier or origin, and
 answers in time in the real server. Without a champion the floors decide. Every number is in params.yaml under gate.
 
@@ -32,6 +32,8 @@ from slipway.names import load_names
 from slipway.params import Gate, load_params
 
 OUT = Path("build/gate")
+FLIGHTS = Path("data/flights")
+DECISION, PAGE = "decision.json", "decision.md"
 CHAMPION, CHALLENGER = "champion", "challenger"
 LATENCY_REQUESTS = 300
 
@@ -51,26 +53,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--challenger", metavar="MODEL", help=f"{model}; default: the alias {CHALLENGER}")
     parser.add_argument("--champion", metavar="MODEL", help=f"{model}; default: the alias {CHAMPION}, if there is one")
     parser.add_argument("--set-champion", action="store_true", help="give a challenger that passes the alias champion")
+    parser.add_argument("--data", type=Path, default=FLIGHTS, metavar="DIR", help="default: %(default)s")
     parser.add_argument("--prepared", type=Path, default=PREPARED, metavar="DIR", help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help="default: %(default)s")
 
 
 def run(args: argparse.Namespace) -> int:
     """Decide; 0 passed, 1 refused."""
+    for last in (DECISION, PAGE):  # were this one to end early, the last one's would be taken for its own
+        (args.out / last).unlink(missing_ok=True)
+    if args.set_champion and args.challenger and Path(args.challenger).is_dir():
+        raise UserError("--set-champion needs a version of the registry, and --challenger is a folder.")
     params, name = load_params(), load_names().model
     holdout = split(load_months(args.prepared), params.split.validation_months, params.split.holdout_months).holdout
     contender = _Contender.named(args.challenger or f"{name}@{CHALLENGER}", args.out)
     holder = _Contender.champion(args.champion, name, args.out)
     sample = read_json(args.prepared / "sample.json", MADE_BY)
     champion = None if holder is None else holder.model
-    decision = decide(contender.model, champion, holdout, params.gate, sample, args.out / "server.log")
+    decision = decide(contender.model, champion, holdout, params.gate, sample, args.data, args.out / "server.log")
     decision = {
         "challenger": contender.label,
         "champion": holder and holder.label,
         **decision,
     }
-    write_json(args.out / "decision.json", decision)
-    write_text(args.out / "decision.md", as_markdown(decision))
+    write_json(args.out / DECISION, decision)
+    write_text(args.out / PAGE, as_markdown(decision))
     contender.book(decision, args.set_champion)
     print(as_markdown(decision))
     return 0 if decision["passed"] else 1
@@ -106,8 +113,6 @@ class _Contender:
     def book(self, decision: dict[str, Any], set_champion: bool) -> None:
         """Write the decision beside the version, and move the alias if it was earned and asked for."""
         if self.version is None:
-            if set_champion:
-                raise UserError("--set-champion needs a version of the registry, and --challenger is a folder.")
             return
         from slipway.loop.registry import open_registry
 
@@ -123,9 +128,10 @@ def decide(
     holdout: Months,
     rules: Gate,
     sample: list[dict[str, Any]],
+    flights: Path,
     server_log: Path,
 ) -> dict[str, Any]:
-    """Compare and decide.
+    """Compare, time, and decide.
 
     Args:
         challenger: who wants in.
@@ -133,54 +139,61 @@ def decide(
         holdout: the newest months, unknown to both.
         rules: the gate's numbers.
         sample: rows of the hold-out as a client sends them, for the latency.
+        flights: the months' own rows, for a model with other features than today's.
         server_log: where the server that is timed writes.
 
     Returns:
-        The decision as it is stored, without the models' names: passed, checks, scores, difference, slices, latency.
+        The decision as it is stored, without the models' names: passed, held_out, rows, checks, scores, difference,
+        slices, latency_p99_ms.
 
     Raises:
-        UserError: one of the two has learnt from the hold-out.
+        UserError: one of the two has learnt from the hold-out or from what came after it.
     """
+    checks, evidence = compare(challenger, champion, holdout, rules, flights)
+    with served(challenger.folder, CHALLENGER, server_log) as address:
+        p99 = float(np.percentile(latencies(address, sample, LATENCY_REQUESTS), 99))
+    checks.append(_in_time(p99, rules))
+    return {
+        "passed": all(check.passed for check in checks),
+        "held_out": holdout.names,
+        "rows": holdout.rows,
+        "checks": [vars(check) for check in checks],
+        **evidence,
+        "latency_p99_ms": round(p99, 2),
+    }
+
+
+def compare(
+    challenger: Ensemble, champion: Ensemble | None, holdout: Months, rules: Gate, flights: Path
+) -> tuple[list[Check], dict[str, Any]]:
+    """All of :func:`decide` that needs no server: the checks, and the numbers they stand on."""
     for role, model in ((CHALLENGER, challenger), (CHAMPION, champion)):
-        if model and (seen := sorted(set(model.metadata["trained_on"]) & set(holdout.names))):
+        if model and (seen := [month for month in model.metadata["trained_on"] if month >= holdout.names[0]]):
             raise UserError(
-                f"the {role} was trained on {', '.join(seen)}, which is held out: the two cannot be compared there. "
-                "Push a newer month, or raise split.holdout_months in params.yaml."
+                f"the {role} was trained on {', '.join(seen)}, and {', '.join(holdout.names)} is held out: no model is "
+                "judged by what it has learnt from, or by what came before that. Push a newer month, or raise "
+                "split.holdout_months in params.yaml and train again."
             )
-    answers = holdout.answers()
-    new, old = score(challenger, holdout), None if champion is None else score(champion, holdout)
+    new = score(challenger, holdout, flights)
+    old = None if champion is None else score(champion, holdout, flights)
     parts = slices(holdout, new.probabilities, None if old is None else old.probabilities)
     checks = _floors(new, rules)
     difference = None
     if old is not None:
-        interval = bootstrap_auc_difference(
-            answers, new.probabilities, old.probabilities, rules.resamples, rules.confidence
+        low, high = bootstrap_auc_difference(
+            holdout.answers(), new.probabilities, old.probabilities, rules.resamples, rules.confidence
         )
         difference = {
             "auc": round(new.scores["auc"] - old.scores["auc"], 6),
-            "low": round(interval[0], 6),
-            "high": round(interval[1], 6),
+            "low": round(low, 6),
+            "high": round(high, 6),
             "confidence": rules.confidence,
         }
         checks += [_better(difference, rules), _no_slice_dropped(parts, rules)]
-    with served(challenger.folder, CHALLENGER, server_log) as address:
-        p99 = float(np.percentile(latencies(address, sample, LATENCY_REQUESTS), 99))
-    checks.append(
-        Check(
-            "latency",
-            p99 <= rules.latency_p99_ms,
-            f"one flight is answered in {p99:.1f} ms at the 99th percentile; at most {rules.latency_p99_ms:g} ms",
-        )
-    )
-    return {
-        "passed": all(check.passed for check in checks),
-        "held_out": holdout.names,
-        "rows": len(answers),
-        "checks": [vars(check) for check in checks],
+    return checks, {
         "scores": {CHALLENGER: new.scores, CHAMPION: old and old.scores},
         "difference": difference,
         "slices": [as_json(part) for part in parts],
-        "latency_p99_ms": round(p99, 2),
     }
 
 
@@ -195,6 +208,14 @@ def _floors(new: Scored, rules: Gate) -> list[Check]:
         Check(f"floor: {names[metric]}", met, f"{names[metric]} is {new.scores[metric]:.4f}; {words} {limit:g}")
         for metric, words, limit, met in limits
     ]
+
+
+def _in_time(p99: float, rules: Gate) -> Check:
+    return Check(
+        "latency",
+        p99 <= rules.latency_p99_ms,
+        f"one flight is answered in {p99:.1f} ms at the 99th percentile; at most {rules.latency_p99_ms:g} ms",
+    )
 
 
 def _better(difference: dict[str, float], rules: Gate) -> Check:
@@ -226,10 +247,11 @@ def _no_slice_dropped(parts: list[Slice], rules: Gate) -> Check:
 def as_markdown(decision: dict[str, Any]) -> str:
     """The decision for a pull request or a terminal."""
     against = f"against {decision['champion']}" if decision["champion"] else "with no champion to beat"
+    unseen = "which neither has learnt from" if decision["champion"] else "which it has not learnt from"
     rows = [
         f"## {'Passed' if decision['passed'] else 'Refused'}: {decision['challenger']} {against}",
         "",
-        f"On {decision['rows']:,} flights of {', '.join(decision['held_out'])}, which neither has learnt from.",
+        f"On {decision['rows']:,} flights of {', '.join(decision['held_out'])}, {unseen}.",
         "",
         "| | check | why |",
         "|---|---|---|",

@@ -25,4 +25,5 @@ def git(*words: str, at: Path | None = None) -> str:
 
 def changed(*paths: str) -> list[str]:
     """Which of ``paths`` differ from the commit that is checked out, untracked files included."""
-    return [line[3:] for line in git("status", "--porcelain", "--", *paths).splitlines()]
+    # -z: without it, names with blanks or accents come quoted.
+    return [line[3:] for line in git("status", "--porcelain", "-z", "--no-renames", "--", *paths).split("\0") if line]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway.errors import UserError
+from slipway.loop.signals import orderly_end
 
 _START_SECONDS = 60
 _STOP_SECONDS = 20
@@ -30,22 +31,22 @@ def served(model: Path, name: str, log: Path) -> Iterator[str]:
     """
     port = free_port()
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w", encoding="utf-8") as output:
+    with log.open("w", encoding="utf-8") as output, orderly_end():
         process = subprocess.Popen(
             [sys.executable, "-m", "slipway", "serve", "--model", str(model), "--name", name, "--port", str(port)],
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             env=os.environ | {"PYTHONUNBUFFERED": "1"}, start_new_session=True,
         )  # fmt: skip
-    try:
-        _wait_until_ready(process, port, log)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
         try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            _wait_until_ready(process, port, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def free_port() -> int:
@@ -62,8 +63,10 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) ->
         if process.poll() is not None:
             words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise UserError(f"the server ended at its start: {words[-1] if words else 'without a word'}")
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        with (
+            contextlib.suppress(OSError, http.client.HTTPException),
+            contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=2)) as connection,
+        ):
             connection.request("GET", "/v2/health/ready")
             if connection.getresponse().status == 200:
                 return
@@ -75,19 +78,25 @@ def latencies(address: str, rows: list[dict[str, Any]], requests: int, warm_up: 
     """Ask for one row at a time over one kept connection; the time of each answer in milliseconds, after a warm-up.
 
     Raises:
-        UserError: the server refused a row.
+        UserError: the server refused a row, or stopped answering.
     """
     host, port = address.removeprefix("http://").split(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=10)
     bodies = [json.dumps({"rows": [row]}) for row in rows]
     times = []
-    for number in range(warm_up + requests):
-        began = time.perf_counter()
-        connection.request("POST", "/predict", bodies[number % len(bodies)], {"content-type": "application/json"})
-        response = connection.getresponse()
-        body = response.read()
-        times.append((time.perf_counter() - began) * 1000)
-        if response.status != 200:
-            raise UserError(f"the server answered {response.status} to a row of the hold-out: {body.decode()[:300]}")
-    connection.close()
+    with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=10)) as connection:
+        for number in range(warm_up + requests):
+            began = time.perf_counter()
+            try:
+                connection.request(
+                    "POST", "/predict", bodies[number % len(bodies)], {"content-type": "application/json"}
+                )
+                response = connection.getresponse()
+                body = response.read()
+            except (OSError, http.client.HTTPException) as error:
+                raise UserError(f"the server stopped answering after {number} requests ({error!r}).") from None
+            times.append((time.perf_counter() - began) * 1000)
+            if response.status != 200:
+                raise UserError(
+                    f"the server answered {response.status} to a row of the hold-out: {body.decode()[:300]}"
+                )
     return times[warm_up:]

@@ -16,13 +16,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
@@ -32,6 +29,7 @@ from slipway.errors import UserError
 from slipway.files import whole_folder, write_json
 from slipway.loop.experiment import Experiment, read_experiment
 from slipway.loop.katib import EXPERIMENT_LABEL, FAILED, KILLED, OUT, STOPPED, SUCCEEDED, TRIALS, UNAVAILABLE
+from slipway.loop.signals import orderly_end
 from slipway.loop.trial import Processes, Trial, run_trial
 
 EXPERIMENT = Path("k8s/katib/experiment.yaml")
@@ -61,30 +59,12 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(
             f"{experiment.path}: the trial takes {lacking[0]} from the cluster: set it in this environment as well."
         )
-    with _ended_by_signals(), whole_folder(args.out) as folder:
+    with orderly_end(), whole_folder(args.out) as folder:
         search = Search(experiment, folder, args.seed)
         succeeded = search.run(most, min(args.parallel or sys.maxsize, experiment.parallel))
         write_json(folder / TRIALS, search.as_trial_list())
     print(f"{args.out / TRIALS}  {search.verdict}")
     return 0 if succeeded else 1
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Have SIGTERM and a closed terminal end the trials, as Ctrl-C does."""
-
-    def leave(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class Search:

@@ -92,7 +92,13 @@ def describe(frame: pd.DataFrame) -> dict[str, Any]:
 def sample(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Evenly spaced rows as a client would send them: the inputs only, None where nothing is known."""
     names = [column.name for column in inputs()]
-    chosen = frame.iloc[np.unique(np.linspace(0, len(frame) - 1, SAMPLE_ROWS).astype(int))][names].copy()
-    chosen["date"] = chosen["date"].dt.strftime("%Y-%m-%d")
-    rows: list[dict[str, Any]] = json.loads(chosen.to_json(orient="records", double_precision=10))
+    return as_rows(frame.iloc[np.unique(np.linspace(0, len(frame) - 1, SAMPLE_ROWS).astype(int))][names])
+
+
+def as_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Checked rows as a client would send them, None where nothing is known."""
+    written = frame.copy()
+    for column in written.select_dtypes("datetime"):
+        written[column] = written[column].dt.strftime("%Y-%m-%d")
+    rows: list[dict[str, Any]] = json.loads(written.to_json(orient="records", double_precision=10))
     return rows
