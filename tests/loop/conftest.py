@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import csv
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from slipway.__main__ import main
+from slipway.model.schema import CARRIERS, COLUMNS, DESTINATIONS, ORIGINS
 
+ROOT = Path(__file__).parents[2]
 BASE: dict[str, Any] = {
     "apiVersion": "kubeflow.org/v1beta1",
     "kind": "Experiment",
@@ -154,3 +159,59 @@ def refused(searches: Searches) -> Callable[..., str]:
         return outcome.err
 
     return refuse
+
+
+def write_month(folder: Path, month: str, rows: int = 1500) -> None:
+    """A month of made-up flights that the schema accepts; evenings and some carriers are late more often."""
+    rng = np.random.default_rng(int(month.replace("-", "")))
+    hours, carriers = rng.integers(5, 23, rows), rng.integers(0, len(CARRIERS), rows)
+    chance = 1 / (1 + np.exp(-((hours - 14) * 0.25 + (carriers % 5 - 2) * 0.9 - 0.5)))
+    late = rng.random(rows) < chance
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{month}.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [column.name for column in COLUMNS], restval="")
+        writer.writeheader()
+        for i in range(rows):
+            writer.writerow(
+                {
+                    "date": f"{month}-{1 + i % 28:02}",
+                    "sched_dep_time": hours[i] * 100 + int(rng.integers(0, 60)),
+                    "sched_arr_time": (hours[i] + 1) * 100,
+                    "carrier": CARRIERS[carriers[i]],
+                    "flight": 1 + i,
+                    "origin": ORIGINS[int(rng.integers(0, len(ORIGINS)))],
+                    "dest": DESTINATIONS[int(rng.integers(0, len(DESTINATIONS)))],
+                    "distance": 100 + int(rng.integers(0, 2000)),
+                    "temp": round(float(rng.uniform(10, 90)), 2),
+                    "arr_delay": "" if i % 50 == 0 else 40 if late[i] else -5,
+                }
+            )
+
+
+@dataclass
+class Workshop:
+    """A folder with data, parameters and names, as a repository has them, and models in it."""
+
+    folder: Path
+
+    def train(self, name: str, *flags: str) -> Path:
+        """A candidate for release: learnt from January to March, with April held out."""
+        with contextlib.chdir(self.folder), contextlib.redirect_stdout(None):
+            assert main(["train", "--final", "--out", f"models/{name}", "--members", "1", *flags]) == 0
+        return self.folder / "models" / name
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """Four months of 1,500 flights, prepared; models champion (weak), challenger (good)."""
+    folder = tmp_path_factory.mktemp("workshop")
+    for name in ("params.yaml", "slipway.yaml"):
+        (folder / name).write_bytes((ROOT / name).read_bytes())
+    for month in ("2013-01", "2013-02", "2013-03", "2013-04"):
+        write_month(folder / "data/flights", month)
+    with contextlib.chdir(folder), contextlib.redirect_stdout(None):
+        assert main(["prepare"]) == 0
+    shop = Workshop(folder)
+    shop.train("champion", "--rounds", "2", "--max_depth", "2")
+    shop.train("challenger", "--rounds", "60", "--max_depth", "3")
+    return shop

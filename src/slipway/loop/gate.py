@@ -6,9 +6,10 @@
   gate --challenger models/challenger --champion models/current
                           two folders, without a registry
 
-Both are scored afresh on the same hold-out, which must be newer than all that either has learnt from. The challenger passes when it meets
-the floors, is better by the margin with the confidence asked for (paired bootstrap), drops in no carrier or origin, and
-answers in time in the real server. Without a champion the floors decide. Every number is in params.yaml under gate.
+Both are scored afresh on the same hold-out, which must be newer than all that either has learnt from. The challenger
+passes when it meets the floors, is better by the margin with the confidence asked for (paired bootstrap), drops in no
+carrier or origin, and answers in time in the real server. Without a champion the floors and the time decide. Every
+number is in params.yaml under gate.
 
 Writes build/gate/decision.json and decision.md. Exit code 0 passed, 1 refused, 2 not comparable or bad input.
 """
