@@ -123,7 +123,7 @@ class Loop:
 
     def _first_champion(self) -> None:
         with self._step("The first champion", "January to May. Nobody to beat yet, so the gate's floors decide."):
-            self._do("dvc", "repro", "--quiet")
+            self._do("dvc", "repro", "--quiet", "train")
             self._slipway("register")
             self._slipway("gate", "--set-champion")
             self._slipway("promote", "--env", SHIPS_TO)

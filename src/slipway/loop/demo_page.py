@@ -60,14 +60,14 @@ def trial_points(trials: list[dict[str, Any]]) -> dict[str, Any]:
 
 def latency_curve(series: list[dict[str, Any]]) -> dict[str, Any]:
     """Polylines of the median and the 99th percentile by second, and the highest value for the axis."""
-    top = max((second["p99"] for second in series), default=1.0) or 1.0
+    top = max((second["p99_ms"] for second in series), default=1.0) or 1.0
     x = _scale(series[0]["second"], max(series[-1]["second"], series[0]["second"] + 1))
     y = _axis([0.0, top], _HEIGHT)
     lines = {
         name: " ".join(f"{x(second['second']):.1f},{y(second[name]):.1f}" for second in series)
-        for name in ("p50", "p99")
+        for name in ("p50_ms", "p99_ms")
     }
-    ends = {name: y(series[-1][name]) for name in ("p50", "p99")}
+    ends = {name: y(series[-1][name]) for name in ("p50_ms", "p99_ms")}
     return {"lines": lines, "ends": ends, "ticks": [(f"{value:.0f} ms", y(value)) for value in (0.0, top / 2, top)]}
 
 

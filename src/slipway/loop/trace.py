@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -87,12 +88,17 @@ def _of_version(version: Version) -> list[Link]:
     return [
         Link("version", f"{version.spec}{aliases}{gate}"),
         Link("content", f"sha256 {tags.get('content_sha256', '?')}"),
-        Link("search", f"{tags.get('experiment', '?')}; trials {tags.get('trials', '?')}"),
+        Link("search", _search(tags)),
         Link("image", tags.get("train_image", "?")),
         _code(tags.get("git_sha", "")),
         Link("trained on", tags.get("trained_on", "?")),
         _data(tags.get("data_md5", "")),
     ]
+
+
+def _search(tags: Mapping[str, str]) -> str:
+    experiment = tags.get("experiment", "?")
+    return experiment if experiment.startswith("none") else f"{experiment}; trials {tags.get('trials', '?')}"
 
 
 def _disagreement(served: ServedModel, version: Version, uri: str) -> str:
