@@ -51,25 +51,53 @@ def differences(base: str | None) -> Differences:
 
     try:
         with Repo() as repo:
-            revisions = {"a_rev": base, "b_rev": "workspace"} if base else {"a_rev": "workspace", "b_rev": "workspace"}
-            metrics = repo.metrics.diff(all=True, **revisions)
-            params = repo.params.diff(all=True, **revisions)
+            if base is None:
+                metrics, params = _first(repo.metrics.show()), _first(repo.params.show())
+            else:
+                revisions = {"a_rev": base, "b_rev": "workspace", "all": True}
+                metrics, params = _both(repo.metrics.diff(**revisions)), _both(repo.params.diff(**revisions))
             status = repo.status()
     except NotDvcRepoError:
         raise UserError("this folder is in no DVC repository: run the report in the repository's root.") from None
     except DvcException as error:
         raise UserError(f"DVC cannot read the pipeline: {' '.join(str(error).split())}") from None
-    first = base is None
-    return Differences(_named(metrics, first), _named(params, first), stale_outputs(status))
+    return Differences(metrics, params, stale_outputs(status))
 
 
-def _named(found: Mapping[str, Any], first: bool) -> dict[str, Change]:
-    """By plain name where one file is compared, else with the file's name before it."""
+def _both(found: Mapping[str, Any]) -> dict[str, Change]:
     files = found.get("diff", {})
+    return _named(
+        {
+            path: {name: Change(values["old"], values["new"]) for name, values in entries.items()}
+            for path, entries in files.items()
+        }
+    )
+
+
+def _first(found: Mapping[str, Any]) -> dict[str, Change]:
+    """What there is now, with nothing before it: DVC's answer for the work tree, flat as its differences are."""
+    files = found.get("", {}).get("data", {})
+    return _named(
+        {
+            path: {name: Change(None, value) for name, value in _flat(entries.get("data") or {}).items()}
+            for path, entries in files.items()
+        }
+    )
+
+
+def _flat(values: Mapping[str, Any], lead: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= _flat(value, f"{lead}{name}.") if isinstance(value, Mapping) else {f"{lead}{name}": value}
+    return found
+
+
+def _named(files: Mapping[str, Mapping[str, Change]]) -> dict[str, Change]:
+    """By plain name where one file is compared, else with the file's name before it."""
     return {
-        name if len(files) == 1 else f"{path}: {name}": Change(None if first else values["old"], values["new"])
+        name if len(files) == 1 else f"{path}: {name}": change
         for path, entries in sorted(files.items())
-        for name, values in sorted(entries.items())
+        for name, change in sorted(entries.items())
     }
 
 
