@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from slipway.names import load_names
+from tests.conftest import missing
 from tests.services.mlflow_server import MlflowServer
 from tests.services.postgres import Postgres
 from tests.services.processes import NotStarted
@@ -21,17 +22,8 @@ from tests.services.s3 import S3
 from tests.services.small_models import SmallModels
 
 ROOT = Path(__file__).parents[2]
-HERE = Path(__file__).parent
 KEPT_LOGS = ROOT / "build" / "tests" / "services"
 STORAGE = load_names(ROOT / "slipway.yaml").storage
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of them in one worker: every worker would start its own servers."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.services)
-            item.add_marker(pytest.mark.xdist_group("services"))
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +45,7 @@ def postgres(logs: list[Path]) -> Iterator[Postgres]:
         try:
             server = Postgres(Path(folder))
         except NotStarted as error:
-            pytest.skip(f"NOT TESTED: no PostgreSQL runs here: {error}")
+            missing(f"no PostgreSQL runs here: {error}")
         yield server
         server.stop()
         logs.append(Path(shutil.copy(server.server.log, tempfile.mkdtemp())))
@@ -64,7 +56,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory, logs: list[Path]) -> Iterator[S
     try:
         server = S3(tmp_path_factory.mktemp("s3"), urlsplit(STORAGE.data).netloc, urlsplit(STORAGE.models).netloc)
     except NotStarted as error:
-        pytest.skip(f"NOT TESTED: no S3 server runs here: {error}")
+        missing(f"no S3 server runs here: {error}")
     logs.append(server.server.log)
     yield server
     server.server.stop(first=signal.SIGKILL)  # a proper end takes it seconds, and nobody reads its data again

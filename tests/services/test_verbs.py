@@ -24,6 +24,8 @@ from tests.services.mlflow_server import MlflowServer
 from tests.services.s3 import S3
 from tests.services.small_models import AUTHOR, COMMIT, SmallModels, plain_environment
 
+pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]  # one set of servers
+
 NAME = load_names(ROOT / "slipway.yaml").model
 MANIFEST = "k8s/serving/overlays/production/model.yaml"
 

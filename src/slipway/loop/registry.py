@@ -506,6 +506,11 @@ def _sentence(uri: str, doing: str, error: Exception) -> str:
         return f"{where} does not know itself by that name: start it with --allowed-hosts that includes {host}."
     if code == "PERMISSION_DENIED" or " 403 " in reason:
         return f"{where} does not allow this ({doing}): ask for the permission, or use another user ({reason})."
+    if failed := re.search(r"too many (5\d\d) error responses|Connection aborted", reason):
+        # It may hang up instead of answering: an upload it cannot store is not read to its end.
+        does = f"answers {failed[1]}" if failed[1] else "hangs up"
+        behind = "the storage behind it" if "mlflow-artifacts" in reason else "the database behind it"
+        return f"{where} {does} ({doing}): {behind} may be down or refuse it; the server's log says."
     if "failed with exception" in reason or "failed with timeout" in reason:
         return (
             f"{where} does not answer ({doing}): is it running, and is MLFLOW_TRACKING_URI right? {_last_words(reason)}"
