@@ -379,6 +379,7 @@ def test_what_is_not_mlflow_is_said(s3: S3) -> None:
         ("file:///tmp/mlruns", "neither a server nor a database"),
         ("databricks", "neither a server nor a database"),
         ("http://:5000", "names no host"),
+        ("sqlite:///:memory:", "names no file"),
         ("sqlite:////nowhere/at/all/mlflow.db", "unable to open database file"),
         ("postgresql+psycopg://mlflow:hunter2@127.0.0.1:1/mlflow", "[Cc]onnection refused"),
     ],

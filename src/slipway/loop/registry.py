@@ -95,6 +95,8 @@ def open_registry(uri: str | None = None) -> Registry:
     if kind in _SERVERS and not urlsplit(uri).hostname:
         raise UserError(f"MLflow's address {_shown(uri)!r} names no host: write http://HOST:PORT.")
     if kind == "sqlite":
+        if uri.removeprefix("sqlite://") in ("", "/", "/:memory:"):
+            raise UserError(f"MLflow's address {uri!r} names no file: write sqlite:///mlflow.db.")
         # Made absolute: the address is kept, the current folder may change.
         uri = f"sqlite:///{Path(uri.removeprefix('sqlite:///')).absolute()}"
     # Shorter than MLflow's own, which wait for minutes; what a person has set wins.
