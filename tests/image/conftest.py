@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from benchmarks.engine import Engine, NoEngine
 
-ROOT = Path(__file__).resolve().parents[2]
-MONTHS = [f"2013-{month:02}" for month in range(1, 6)]
+from tests.conftest import ROOT, missing
 
 
 def slipway(folder: Path, *arguments: str) -> None:
@@ -33,17 +32,17 @@ def engine() -> Iterator[Engine]:
     try:
         engine = Engine()
     except NoEngine as reason:
-        pytest.skip(f"NOT TESTED: the images were not built, no Docker engine: {reason}")
+        missing(f"the images were not built, no Docker engine: {reason}")
     base = next(line.split()[1] for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("FROM "))
     if not engine.has_image(base) and engine("pull", "--quiet", base, check=False, timeout=300).returncode:
-        pytest.skip(f"NOT TESTED: the images were not built: {base} cannot be pulled; `.ci/base-image` makes one")
+        missing(f"the images were not built: {base} cannot be pulled; `.ci/base-image` makes one")
     yield engine
     engine.remove("slipway-test")
 
 
 @pytest.fixture(scope="session")
-def pushed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository's files as Git has them, with January to May made and prepared."""
+def pushed(full_months: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository's files as Git has them, with January to May as they are made, prepared."""
     folder = tmp_path_factory.mktemp("pushed")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -53,7 +52,9 @@ def pushed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
-    slipway(folder, "data", "make", "--months", *MONTHS)
+    (folder / "data/flights").mkdir(exist_ok=True)
+    for month in sorted(full_months.glob("*.csv"))[:5]:
+        shutil.copy(month, folder / "data/flights")
     slipway(folder, "prepare")
     slipway(folder, "image")
     return folder

@@ -5,23 +5,22 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
 from benchmarks.engine import Engine
 
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z [\w-]+=(\S+)")
-AS_A_POD = [
-    "run",
-    "--rm",
-    "--network=none",
-    "--read-only",
-    "--tmpfs=/tmp",
-    "--cap-drop=ALL",
-    "--security-opt=no-new-privileges",
-]
+POD = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
+AS_A_POD = ["run", "--rm", "--network=none", *POD]
 QUICK = ["--rounds", "5", "--members", "1"]
 
 
@@ -37,7 +36,7 @@ def test_a_trial_prints_its_metrics_and_nothing_else(engine: Engine, image: str)
     assert trial.stderr == ""
 
 
-def test_the_trials_metrics_are_those_of_this_machine(engine: Engine, image: str, pushed) -> None:
+def test_the_trials_metrics_are_those_of_this_machine(engine: Engine, image: str, pushed: Path) -> None:
     here = subprocess.run(
         ["python", "-m", "slipway", "train", *QUICK], cwd=pushed, capture_output=True, text=True, check=True
     )
@@ -60,7 +59,7 @@ def test_a_candidate_can_be_saved_and_read_again(engine: Engine, image: str) -> 
 
 
 @pytest.mark.parametrize("target", ["train", "serve"])
-def test_the_user_has_a_number_and_no_rights(engine: Engine, image: str, pushed, target: str) -> None:
+def test_the_user_has_a_number_and_no_rights(engine: Engine, image: str, pushed: Path, target: str) -> None:
     tag = engine.build(pushed, target, f"slipway-test:{target}")
     config = json.loads(engine("image", "inspect", "--format", "{{json .Config}}", tag).stdout)
     assert config["User"] == "10001:10001"  # runAsNonRoot can only be checked for a number
@@ -73,7 +72,49 @@ def test_the_user_has_a_number_and_no_rights(engine: Engine, image: str, pushed,
     assert engine("run", "--rm", "--network=none", tag, "sh", "-c", f"{script}; true").stdout == "10001\n"
 
 
-def test_the_serve_image_holds_no_data(engine: Engine, pushed) -> None:
+def test_the_serve_image_holds_no_data(engine: Engine, pushed: Path) -> None:
     tag = engine.build(pushed, "serve", "slipway-test:serve")
     found = engine("run", "--rm", "--network=none", tag, "find", "/app", "-not", "-path", "/app/src*", "-type", "f")
     assert found.stdout == ""
+
+
+@pytest.fixture(scope="module")
+def server(
+    engine: Engine, pushed: Path, small_repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The address of the serve image, its default command run as a pod would, a compiled model mounted."""
+    from slipway.serving.compile import compile_ensemble
+
+    model = tmp_path_factory.mktemp("mounted") / "model"
+    shutil.copytree(small_repository / "models/current", model)
+    compile_ensemble(model)
+    tag = engine.build(pushed, "serve", "slipway-test:serve")
+    mounted = [f"--volume={model}:/mnt/models:ro", "--publish=127.0.0.1::8080"]
+    container = engine("run", *POD, "--detach", *mounted, tag).stdout.strip()
+    try:
+        address = f"http://{engine('port', container, '8080').stdout.split()[0]}"
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/v2/health/ready", timeout=5).close()
+                break
+            except OSError:
+                running = engine("inspect", "--format", "{{.State.Running}}", container).stdout.strip()
+                if running != "true" or time.monotonic() > deadline:
+                    raise AssertionError(engine("logs", container).stderr) from None
+                time.sleep(0.2)
+        yield address
+        engine("stop", "--time", "20", container)
+        assert engine("inspect", "--format", "{{.State.ExitCode}}", container).stdout.strip() == "0"
+    finally:
+        engine("rm", "--force", container)
+
+
+def test_the_serve_image_answers_as_the_model_does_here(server: str, small_repository: Path) -> None:
+    golden = json.loads((small_repository / "models/current/golden.json").read_text())
+    request = urllib.request.Request(
+        f"{server}/predict", json.dumps({"rows": golden["rows"]}).encode(), {"content-type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        answers = json.load(response)["probabilities"]
+    assert np.allclose(answers, golden["answers"], atol=1e-5)
