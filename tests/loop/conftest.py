@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import csv
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -196,7 +197,7 @@ class Workshop:
 
     def train(self, name: str, *flags: str) -> Path:
         """A candidate for release: learnt from January to March, with April held out."""
-        with contextlib.chdir(self.folder), contextlib.redirect_stdout(None):
+        with contextlib.chdir(self.folder), contextlib.redirect_stdout(io.StringIO()):
             assert main(["train", "--final", "--out", f"models/{name}", "--members", "1", *flags]) == 0
         return self.folder / "models" / name
 
@@ -209,7 +210,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
         (folder / name).write_bytes((ROOT / name).read_bytes())
     for month in ("2013-01", "2013-02", "2013-03", "2013-04"):
         write_month(folder / "data/flights", month)
-    with contextlib.chdir(folder), contextlib.redirect_stdout(None):
+    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
         assert main(["prepare"]) == 0
     shop = Workshop(folder)
     shop.train("champion", "--rounds", "2", "--max_depth", "2")
