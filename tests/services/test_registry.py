@@ -91,14 +91,6 @@ def registry(backend: Backend, clean_environment: None, monkeypatch: pytest.Monk
     return open_registry(backend.uri)
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new mlflow.db: making its 65 tables takes seconds, so it is made once and copied."""
-    folder = tmp_path_factory.mktemp("empty")
-    open_registry(f"sqlite:///{folder}/mlflow.db")
-    return folder / "mlflow.db"
-
-
 @pytest.fixture
 def name() -> str:
     """A model that no other test has."""
