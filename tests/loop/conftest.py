@@ -7,6 +7,7 @@ import copy
 import csv
 import io
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,11 @@ import pytest
 import yaml
 
 from slipway.__main__ import main
+from slipway.model.features import NAMES
 from slipway.model.schema import CARRIERS, COLUMNS, DESTINATIONS, ORIGINS
+from tests.conftest import ROOT, _once
 
-ROOT = Path(__file__).parents[2]
+BLIND_TO = "DL"
 BASE: dict[str, Any] = {
     "apiVersion": "kubeflow.org/v1beta1",
     "kind": "Experiment",
@@ -204,15 +207,33 @@ class Workshop:
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    """Four months of 1,500 flights, prepared; models champion (weak), challenger (good)."""
-    folder = tmp_path_factory.mktemp("workshop")
-    for name in ("params.yaml", "slipway.yaml"):
-        (folder / name).write_bytes((ROOT / name).read_bytes())
-    for month in ("2013-01", "2013-02", "2013-03", "2013-04"):
-        write_month(folder / "data/flights", month)
-    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
-        assert main(["prepare"]) == 0
-    shop = Workshop(folder)
-    shop.train("champion", "--rounds", "2", "--max_depth", "2")
-    shop.train("challenger", "--rounds", "60", "--max_depth", "3")
-    return shop
+    """Four months of 1,500 flights, prepared; models champion (weak), challenger (good) and blind. Read only.
+
+    Blind is good too, but was taught the opposite about one carrier.
+    """
+
+    def make(folder: Path) -> None:
+        for name in ("params.yaml", "slipway.yaml"):
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+        for month in ("2013-01", "2013-02", "2013-03", "2013-04"):
+            write_month(folder / "data/flights", month)
+        with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):
+            assert main(["prepare"]) == 0
+        shop = Workshop(folder)
+        shop.train("champion", "--rounds", "2", "--max_depth", "2")
+        shop.train("challenger", "--rounds", "60", "--max_depth", "3")
+        flipped = flip(folder / "data/prepared", folder / "data/flipped", BLIND_TO)
+        shop.train("blind", "--prepared", str(flipped), "--rounds", "60", "--max_depth", "6", "--min_child_weight", "1")
+
+    return Workshop(_once(tmp_path_factory, "workshop", make))
+
+
+def flip(prepared: Path, to: Path, carrier: str) -> Path:
+    """A copy of prepared months in which one carrier's flights have the opposite answer."""
+    shutil.copytree(prepared, to)
+    for path in to.glob("*.npy"):
+        matrix = np.load(path)
+        here = matrix[:, NAMES.index("carrier")] == CARRIERS.index(carrier)
+        matrix[here, -1] = 1 - matrix[here, -1]
+        np.save(path, np.asfortranarray(matrix))
+    return to

@@ -17,10 +17,9 @@ import yaml
 
 from slipway.__main__ import main
 from slipway.loop.server import free_port
+from tests.conftest import ROOT
 from tests.loop.conftest import Searches
 from tests.loop.test_tune import environment, listed
-
-ROOT = Path(__file__).parents[2]
 
 
 def trial(name: str, x: str, *, state: str = "Succeeded", kind: str = "maximize", **auc: str) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import pytest
 
 from slipway.errors import UserError
 from slipway.loop.experiment import read_experiment
+from tests.conftest import ROOT
 from tests.loop.conftest import CONTAINER, Searches, parameter, searching
 
-ROOT = Path(__file__).parents[2]
 Refused = Callable[..., str]
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 
@@ -17,11 +16,10 @@ from slipway.__main__ import main
 from slipway.errors import UserError
 from slipway.loop.gate import Check, compare
 from slipway.model.ensemble import load_ensemble
-from slipway.model.features import NAMES
 from slipway.model.matrices import Months, load_months, split
-from slipway.model.schema import CARRIERS
 from slipway.params import Gate, load_params
-from tests.loop.conftest import ROOT, Workshop
+from tests.conftest import ROOT
+from tests.loop.conftest import BLIND_TO, Workshop
 
 RULES = load_params(ROOT / "params.yaml").gate.model_copy(
     update={"floor_auc": 0.55, "ceiling_logloss": 0.7, "ceiling_ece": 0.3, "slice_min_rows": 60, "resamples": 200}
@@ -103,39 +101,22 @@ def test_a_floor_that_is_missed_refuses_even_a_better_model(
     assert said in checks[name].reason
 
 
-@pytest.fixture(scope="session")
-def blind_spot(workshop: Workshop) -> Workshop:
-    """A model that is better overall, but was taught the opposite about one carrier."""
-    prepared = workshop.folder / "data/flipped"
-    shutil.copytree(workshop.folder / "data/prepared", prepared)
-    carrier, place = CARRIERS.index("DL"), NAMES.index("carrier")
-    for path in prepared.glob("*.npy"):
-        matrix = np.load(path)
-        here = matrix[:, place] == carrier
-        matrix[here, -1] = 1 - matrix[here, -1]
-        np.save(path, np.asfortranarray(matrix))
-    workshop.train(
-        "blind", "--prepared", str(prepared), "--rounds", "60", "--max_depth", "6", "--min_child_weight", "1"
-    )
-    return workshop
-
-
-def test_a_slice_that_drops_refuses_although_the_whole_is_better(blind_spot: Workshop) -> None:
+def test_a_slice_that_drops_refuses_although_the_whole_is_better(workshop: Workshop) -> None:
     rules = RULES.model_copy(update={"slice_max_drop": 0.1})
-    checks, evidence = weigh(blind_spot, "blind", "champion", rules)
+    checks, evidence = weigh(workshop, "blind", "champion", rules)
     assert checks[BETTER].passed
     assert not checks["no slice drops"].passed
-    assert checks["no slice drops"].reason.startswith("carrier DL by 0.")
+    assert checks["no slice drops"].reason.startswith(f"carrier {BLIND_TO} by 0.")
     assert "at most 0.1" in checks["no slice drops"].reason
-    part = next(p for p in evidence["slices"] if p["slice"] == "carrier DL")
+    part = next(p for p in evidence["slices"] if p["slice"] == f"carrier {BLIND_TO}")
     assert part["champion"] - part["challenger"] > 0.1
 
 
-def test_a_slice_too_small_to_judge_is_shown_and_not_judged(blind_spot: Workshop) -> None:
-    checks, evidence = weigh(blind_spot, "blind", "champion", RULES.model_copy(update={"slice_min_rows": 10_000}))
+def test_a_slice_too_small_to_judge_is_shown_and_not_judged(workshop: Workshop) -> None:
+    checks, evidence = weigh(workshop, "blind", "champion", RULES.model_copy(update={"slice_min_rows": 10_000}))
     assert checks["no slice drops"].passed
     assert checks["no slice drops"].reason == "no slice has 10000 rows, so none is judged"
-    assert any(part["slice"] == "carrier DL" for part in evidence["slices"])
+    assert any(part["slice"] == f"carrier {BLIND_TO}" for part in evidence["slices"])
 
 
 @pytest.mark.parametrize("role", ["challenger", "champion"])
@@ -205,9 +186,11 @@ def test_the_decision_is_written_for_machines_and_for_people(inside: Path, capsy
     assert page in capsys.readouterr().out
 
 
-def test_versions_of_the_registry(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_versions_of_the_registry(inside: Path, empty_database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The first passes on the floors and becomes champion; a worse one is refused and stays challenger."""
     from slipway.loop.registry import open_registry
+
+    shutil.copy(empty_database, inside)
 
     registry = open_registry()
     first = registry.register_folder("flight-delay", Path("models/challenger"))
