@@ -17,6 +17,7 @@ FLUSH_ROWS = 512
 SCORE_BUCKETS = 20
 BATCH_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 MISSING = "missing"
+_HALF = 0.5
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -73,13 +74,17 @@ class Traffic:
             yield name, MISSING, column.missing
 
     def trained(self) -> Iterator[tuple[str, str, float]]:
-        """(column, bucket, share of rows) of the training data, over the same buckets as :meth:`live`."""
-        total = self._profile["rows"]
+        """(column, bucket, share of rows) of the training data, over the same buckets as :meth:`live`.
+
+        Half a row is added to every bucket, as the report's stability index does: no share is 0.
+        """
         for name, column in self._columns.items():
             profile = self._profile["columns"][name]
-            for bucket in column.buckets:
-                yield name, bucket, profile["buckets"].get(bucket, 0) / total
-            yield name, MISSING, profile["missing"] / total
+            counts = [profile["buckets"].get(bucket, 0) + _HALF for bucket in column.buckets]
+            counts.append(profile["missing"] + _HALF)
+            total = sum(counts)
+            for bucket, count in zip([*column.buckets, MISSING], counts, strict=True):
+                yield name, bucket, count / total
 
 
 class _ColumnCounts:

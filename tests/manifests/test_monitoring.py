@@ -1,0 +1,237 @@
+"""Monitoring, held to the types, to promtool, and to a real Prometheus that scrapes the real server."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from slipway.model.prepare import sample
+from tests.manifests.strict import faults
+from tests.manifests.test_serving import build
+from tests.serving.conftest import *  # noqa: F403  the fixtures: a model and a server with it
+from tests.serving.conftest import ROOT, Server, serving, until
+
+MONITORING = ROOT / "k8s/monitoring"
+RULES = sorted((MONITORING / "rules").glob("*.yaml"))
+DASHBOARDS = sorted((MONITORING / "dashboards").glob("*.json"))
+
+
+def tool(name: str) -> str:
+    """The path of a program of Debian's package `prometheus`."""
+    found = shutil.which(name)
+    if not found:
+        pytest.skip(f"NOT TESTED: {name} is not installed here (Debian's package prometheus)")
+    return found
+
+
+def groups(path: Path) -> dict[str, Any]:
+    """A PrometheusRule's groups, as Prometheus itself reads them."""
+    return {"groups": yaml.safe_load(path.read_text())["spec"]["groups"]}
+
+
+def expressions() -> list[tuple[str, str]]:
+    """Every query of a dashboard: (dashboard and panel, PromQL)."""
+    return [
+        (f"{path.stem}: {panel['title']}", target["expr"])
+        for path in DASHBOARDS
+        for panel in json.loads(path.read_text())["panels"]
+        for target in panel["targets"]
+    ]
+
+
+def test_every_object_is_as_its_type_says() -> None:
+    objects = build(MONITORING)
+    assert {value["kind"] for value in objects} == {"PodMonitor", "PrometheusRule", "ConfigMap"}
+    for value in objects:
+        assert faults(value) == []
+
+
+def test_a_misspelt_field_is_caught() -> None:
+    rule = yaml.safe_load(RULES[0].read_text())
+    rule["spec"]["groups"][0]["rules"][-1]["annotation"] = {}
+    assert faults(rule)
+    monitor = yaml.safe_load((MONITORING / "podmonitor.yaml").read_text())
+    monitor["spec"]["podMetricsEndpoints"][0]["intervall"] = "1s"
+    assert faults(monitor)
+
+
+def test_the_pod_monitor_finds_the_pods() -> None:
+    monitor = yaml.safe_load((MONITORING / "podmonitor.yaml").read_text())["spec"]
+    deployment = yaml.safe_load((ROOT / "k8s/serving/base/seldondeployment.yaml").read_text())
+    component = deployment["spec"]["predictors"][0]["componentSpecs"][0]
+    assert monitor["selector"]["matchLabels"].items() <= component["metadata"]["labels"].items()
+    ports = {port["name"] for port in component["spec"]["containers"][0]["ports"]}
+    assert {endpoint["port"] for endpoint in monitor["podMetricsEndpoints"]} <= ports
+
+
+@pytest.mark.parametrize("name", [path.stem for path in RULES])
+def test_promtool_agrees(name: str, tmp_path: Path) -> None:
+    promtool = tool("promtool")
+    (tmp_path / f"{name}.rules.yaml").write_text(yaml.safe_dump(groups(MONITORING / f"rules/{name}.yaml")))
+    shutil.copy(MONITORING / f"tests/{name}.test.yaml", tmp_path)
+    for command in (["check", "rules", f"{name}.rules.yaml"], ["test", "rules", f"{name}.test.yaml"]):
+        ended = subprocess.run([promtool, *command], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_every_alert_has_a_test() -> None:
+    alerts = {rule["alert"] for path in RULES for g in groups(path)["groups"] for rule in g["rules"] if "alert" in rule}
+    tests = "\n".join(path.read_text() for path in (MONITORING / "tests").glob("*.yaml"))
+    assert [alert for alert in sorted(alerts) if alert not in tests] == []
+
+
+def test_dashboards_have_unique_names_and_a_unit_on_every_panel() -> None:
+    boards = [json.loads(path.read_text()) for path in DASHBOARDS]
+    assert len({board["uid"] for board in boards}) == len(boards) == 3
+    for board in boards:
+        assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+        assert all(panel["fieldConfig"]["defaults"]["unit"] for panel in board["panels"])
+
+
+class Prometheus:
+    """A running Prometheus."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def get(self, path: str, **query: str) -> Any:
+        with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(query)}", timeout=30) as answer:
+            return json.load(answer)["data"]
+
+    def query(self, expression: str) -> list[Any]:
+        """The samples of an instant query."""
+        result: list[Any] = self.get("query", query=expression)["result"]
+        return result
+
+
+def hurried(text: str) -> str:
+    """Rules and queries with their windows cut to what a test can wait for."""
+    text = re.sub(r"\[(5m|10m|1h|7d|\$__rate_interval)\]", "[30s]", text)
+    return text.replace('namespace=~"$namespace"', 'namespace=~".*"')
+
+
+@pytest.fixture(scope="module")
+def watched(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Prometheus]]:
+    """The real server, scraped every second by a real Prometheus with the repository's rules."""
+    program = tool("prometheus")
+    here = tmp_path_factory.mktemp("prometheus")
+    with serving("--model", str(folder), "--version", "7") as server:
+        for path in RULES:
+            rules = yaml.safe_load(hurried(yaml.safe_dump(groups(path), width=10_000)))
+            for group in rules["groups"]:
+                group["interval"] = "1s"
+                for rule in group["rules"]:
+                    if "alert" in rule:
+                        rule["for"] = "0s"
+            (here / path.name).write_text(yaml.safe_dump(rules))
+        target = {"targets": [server.url.removeprefix("http://")], "labels": {"namespace": "here"}}
+        config = {
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": [path.name for path in RULES],
+            "scrape_configs": [{"job_name": "slipway-serving", "static_configs": [target]}],
+        }
+        (here / "prometheus.yml").write_text(yaml.safe_dump(config))
+        port = free_port()
+        log = (here / "log").open("w")
+        process = subprocess.Popen(
+            [
+                program, "--config.file=prometheus.yml", f"--web.listen-address=127.0.0.1:{port}",
+                "--storage.tsdb.path=data", "--log.level=warn",
+            ],
+            cwd=here, stdout=log, stderr=log,
+        )  # fmt: skip
+        try:
+            prometheus = Prometheus(f"http://127.0.0.1:{port}")
+            assert until(lambda: answers(prometheus), 60), (here / "log").read_text()
+            yield server, prometheus
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+            log.close()
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def answers(prometheus: Prometheus) -> bool:
+    """Whether it is up and has seen the server."""
+    try:
+        return bool(prometheus.query("slipway_model_info"))
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def july(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The first 6,000 flights of July, checked."""
+    from slipway.loop.data import sample_months
+    from slipway.model.check import read_month
+
+    path = tmp_path_factory.mktemp("july") / "2013-07.csv"
+    path.write_text("\n".join(sample_months(["2013-07"])["2013-07"].splitlines()[:6001]) + "\n")
+    return read_month(path)
+
+
+def requests(month: Any) -> list[dict[str, Any]]:
+    """Twelve requests of 200 flights each, spread over the month."""
+    return [{"rows": sample(month.iloc[start : start + 500])} for start in range(0, 6000, 500)]
+
+
+@pytest.mark.services
+def test_a_real_prometheus_answers_every_panel_and_sees_the_drift(
+    watched: tuple[Server, Prometheus], month: Any, july: Any, rows: Any
+) -> None:
+    """The month it was trained on raises no drift alert; July's flights raise it for the temperature."""
+    server, prometheus = watched
+
+    def send(bodies: list[dict[str, Any]]) -> None:
+        for body in bodies:
+            assert server.call("/predict", body)[0] == 200
+            server.call("/predict", {"rows": [rows[0] | {"carrier": "ZZ"}]})
+            time.sleep(0.5)  # over several scrapes, or there is no rate
+
+    def drifted() -> set[str]:
+        firing = prometheus.query('ALERTS{alertname="SlipwayDrift",alertstate="firing"}')
+        return {sample["metric"]["column"] for sample in firing}
+
+    send(requests(month))
+    assert until(lambda: prometheus.query("slipway:rows:increase7d > 1000") != [], 30)
+    assert drifted() == set()
+
+    queries = [(where, hurried(text)) for where, text in expressions() if not quiet(text)]
+    queries += [
+        (rule["record"], rule["record"])
+        for path in RULES
+        for group in groups(path)["groups"]
+        for rule in group["rules"]
+        if "record" in rule and not quiet(rule["expr"])
+    ]
+    assert len(queries) > 25
+    assert [where for where, text in queries if not prometheus.query(text)] == []
+
+    send(requests(july))
+    assert until(lambda: "temp" in drifted(), 30), prometheus.query("slipway:drift_psi")
+    assert not drifted() & {"distance", "origin", "carrier"}
+    health = prometheus.get("rules")
+    assert [rule["lastError"] for g in health["groups"] for rule in g["rules"] if rule["health"] == "err"] == []
+
+
+def quiet(expression: str) -> bool:
+    """Whether a query is about what a healthy server in a test does not do: failing, being full, loading models."""
+    return any(word in expression for word in ('code=~"5..', "slipway:failed", 'path="full"', "slipway_model_loads"))
