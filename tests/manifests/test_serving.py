@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,29 @@ def test_the_flags_in_the_manifest_are_the_server_s(promoted: dict[str, Any]) ->
     assert args.port == predictor["componentSpecs"][0]["spec"]["containers"][0]["ports"][0]["containerPort"]
 
 
+@pytest.mark.parametrize(
+    ("component", "expected"),
+    [("canary", [(90, False), (10, False)]), ("shadow", [(None, False), (100, True)])],
+)
+def test_a_second_model_beside_the_first(component: str, expected: list[Any], tmp_path: Path) -> None:
+    shutil.copytree(SERVING, tmp_path / "serving")
+    overlay = tmp_path / "serving/overlays/production"
+    second = replace(PROMOTED, version="flight-delay/8", model_uri="s3://slipway-models/mlflow/1/models/m-0b/artifacts")
+    (overlay / "model.yaml").write_text(render_model_patch(PROMOTED))
+    (overlay / "second.yaml").write_text(render_model_patch(second).replace("name: served", "name: second"))
+    kustomization = yaml.safe_load((overlay / "kustomization.yaml").read_text())
+    kustomization["resources"].append("second.yaml")
+    kustomization["components"].append(f"../../components/{component}")
+    (overlay / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    objects = build(overlay)
+    assert [faults(value) for value in objects] == [[]] * len(objects)
+    predictors = served(objects)["spec"]["predictors"]
+    assert [(p.get("traffic"), p.get("shadow", False)) for p in predictors] == expected
+    assert [p["graph"]["modelUri"] for p in predictors] == [PROMOTED.model_uri, second.model_uri]
+    versions = [p["componentSpecs"][0]["spec"]["containers"][0]["env"][0]["value"] for p in predictors]
+    assert versions == [PROMOTED.version, second.version]
+
+
 def _misspell(value: Any, *path: Any) -> Any:
     """``value`` with the key at the end of ``path`` written wrongly."""
     changed = copy.deepcopy(value)
@@ -145,6 +169,12 @@ def test_a_misspelt_field_is_caught(path: tuple[Any, ...], promoted: dict[str, A
     value = served(promoted["production"])
     assert faults(value) == []
     assert faults(_misspell(value, *path))
+
+
+def test_a_misspelt_kserve_field_is_caught(promoted: dict[str, Any]) -> None:
+    value = served(promoted["kserve"])
+    for path in (("spec", "predictor", "minReplicas"), ("spec", "predictor", "containers", 0, "readinessProbe")):
+        assert faults(_misspell(value, *path))
 
 
 def test_a_wrong_type_is_caught(promoted: dict[str, Any]) -> None:
