@@ -1,0 +1,1 @@
+"""The fused server beside its peers: one run, one machine, one model."""
