@@ -1,0 +1,188 @@
+"""Propose what the work tree holds as a pull request: commit, push, open or update it, report, label, start checks.
+
+  propose --source data/june --handover build/handover
+                          what a data push came to; the pull request is from slipway/data/june, or from data/june
+                          itself when someone opened one from it by hand
+  propose --head slipway/promote-production --title … --report build/promote.md --label promotion
+                          any other change of the work tree
+
+Saying it twice does nothing twice: the commit's name depends on its content alone, one branch has one pull request,
+and that one comment. A run whose branch has moved on steps aside for the newer run. Needs Python's own library only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from slipway.errors import UserError
+from slipway.loop import github as gh
+from slipway.loop.handover import STAGES, failure_report, read_verdict
+
+PREFIX = "slipway/"
+"""Branches under this are written by workflows alone; no workflow starts on a push to them."""
+CHECKS = "ci.yaml"
+_STATUS = "slipway/data"
+_STATUS_LIMIT = 140  # characters GitHub takes in a status's description
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A pull request as it is meant to be."""
+
+    head: str
+    base: str
+    title: str
+    body: str
+    report: str
+    labels: tuple[str, ...]
+    failed: str | None = None  # the sentence that says why it cannot ship
+    status: bool = False  # whether the commit gets the status slipway/data
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `slipway propose`."""
+    parser.add_argument("--source", metavar="BRANCH", help="the branch that was pushed")
+    parser.add_argument("--handover", type=Path, metavar="DIR", help="what `slipway refresh` left")
+    parser.add_argument("--head", metavar="BRANCH", help="the branch to propose from")
+    parser.add_argument("--base", default="main", metavar="BRANCH", help="default: %(default)s")
+    parser.add_argument("--title", default="", help="of the pull request and the commit")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="Markdown for the comment")
+    parser.add_argument("--label", action="append", default=[], help="may be given more than once")
+    parser.add_argument("--link", default="", metavar="URL", help="where the report with its plots is")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Propose, and say in the run's summary what came of it."""
+    hub = gh.GitHub.from_environment()
+    if args.source:
+        if not args.handover:
+            raise UserError("--source needs --handover: the folder that `slipway refresh` left.")
+        gh.write_summary(propose_data(hub, args.source, args.base, args.handover, args.link))
+        return
+    if not (args.head and args.title):
+        raise UserError("give --source and --handover, or --head and --title.")
+    report = args.report.read_text(encoding="utf-8") if args.report and args.report.exists() else ""
+    body = f"Proposed by [this run]({_run_url(hub)}). The report is the comment below."
+    proposal = Proposal(args.head, args.base, args.title, body, _linked(report, args.link), tuple(args.label))
+    gh.write_summary(propose(hub, proposal))
+
+
+def propose_data(hub: gh.GitHub, source: str, base: str, handover: Path, link: str) -> str:
+    """Propose what a push to ``source`` came to. Returns what came of it, as Markdown."""
+    pushed = _git("rev-parse", "HEAD")
+    if _remote_sha(hub, source) != pushed:
+        return f"`{source}` has moved on since {pushed[:12]}: the newer push's run reports instead of this one."
+    verdict = read_verdict(handover)
+    by_hand = hub.open_pull_request(source, base) is not None
+    subject = _git("log", "-1", "--format=%s")
+    if verdict.failed:
+        report, labels, title = failure_report(verdict), ("data", "cannot-ship"), f"{source}: {subject}"
+    else:
+        _git("apply", "--index", "--allow-empty", str(handover / "change.patch"))
+        report = (handover / "report.md").read_text(encoding="utf-8")
+        labels, title = ("data",), f"{source}: {subject}"
+    proposal = Proposal(
+        head=source if by_hand else PREFIX + source,
+        base=base,
+        title=title[:200],
+        body=_data_body(hub, source, pushed, verdict.image),
+        report=_linked(report, link),
+        labels=labels,
+        failed=f"{STAGES[verdict.failed]}: {verdict.sentence}" if verdict.failed else None,
+        status=True,
+    )
+    return propose(hub, proposal)
+
+
+def propose(hub: gh.GitHub, proposal: Proposal) -> str:
+    """Make GitHub agree with ``proposal``. Returns what came of it, as Markdown.
+
+    Raises:
+        UserError: GitHub refused, or someone pushed to a branch that only workflows write to.
+    """
+    message = proposal.title if proposal.head.startswith(PREFIX) else f"slipway: pin what {proposal.head} came to"
+    sha = _commit(message)
+    _git("fetch", "--quiet", gh.remote_url(hub), proposal.base, hub=hub)
+    if subprocess.run(["git", "diff", "--quiet", "FETCH_HEAD", sha]).returncode == 0:
+        return f"Nothing to propose: this is what `{proposal.base}` already has."
+    before = _remote_sha(hub, proposal.head)
+    if before != sha:
+        force = [f"--force-with-lease=refs/heads/{proposal.head}:{before}"] if proposal.head.startswith(PREFIX) else []
+        _git("push", "--quiet", *force, gh.remote_url(hub), f"{sha}:refs/heads/{proposal.head}", hub=hub)
+    pull, opened_by = gh.pull_request(hub, proposal.head, proposal.base, proposal.title, proposal.body)
+    number = pull["number"]
+    said_by = gh.comment(hub, number, proposal.report, sha) if proposal.report else "nobody: there is no report"
+    hub.call("POST", f"issues/{number}/labels", {"labels": list(proposal.labels)})
+    if not proposal.failed and any(label["name"] == "cannot-ship" for label in pull["labels"]):
+        hub.call("DELETE", f"issues/{number}/labels/cannot-ship")
+    if proposal.status:
+        _set_status(hub, sha, proposal.failed)
+    if before != sha and not hub.starts_checks:
+        hub.call("POST", f"actions/workflows/{CHECKS}/dispatches", {"ref": proposal.head})
+    return (
+        f"Pull request [#{number}]({pull['html_url']}) from `{proposal.head}` "
+        f"({opened_by}; report by {said_by})" + (f". **{proposal.failed}**" if proposal.failed else ".")
+    )
+
+
+def _commit(message: str) -> str:
+    """Commit the work tree's changes, if any, on HEAD; the same content makes the same commit. Returns its SHA."""
+    _git("add", "--all")
+    if not _git("diff", "--cached", "--name-only"):
+        return _git("rev-parse", "HEAD")
+    name, email = gh.IDENTITY
+    date = _git("log", "-1", "--format=%cI")
+    identity = {
+        f"GIT_{who}_{what}": value
+        for who in ("AUTHOR", "COMMITTER")
+        for what, value in (("NAME", name), ("EMAIL", email), ("DATE", date))
+    }
+    tree = _git("write-tree")
+    return _git("commit-tree", tree, "-p", "HEAD", "-m", message, extra=identity)
+
+
+def _set_status(hub: gh.GitHub, sha: str, failed: str | None) -> None:
+    state = "failure" if failed else "success"
+    said = failed or "the data is good and its image is pinned"
+    said = said if len(said) <= _STATUS_LIMIT else said[: _STATUS_LIMIT - 1] + "…"
+    status = {"state": state, "context": _STATUS, "description": said, "target_url": _run_url(hub)}
+    hub.call("POST", f"statuses/{sha}", status)
+
+
+def _data_body(hub: gh.GitHub, source: str, pushed: str, image: str) -> str:
+    link = f"[`{source}`]({hub.server}/{hub.repository}/tree/{source})"
+    pinned = f"It pins the training image `{image}`.\n\n" if image else ""
+    return (
+        f"What {pushed} on {link} came to, proposed by [this run]({_run_url(hub)}). {pinned}"
+        "The report is the comment below; pushing to the branch again brings both up to date. "
+        "Merging starts the search."
+    )
+
+
+def _linked(report: str, link: str) -> str:
+    return f"{report.rstrip()}\n\n[The whole report with its plots]({link})\n" if report and link else report
+
+
+def _run_url(hub: gh.GitHub) -> str:
+    return f"{hub.server}/{hub.repository}/actions/runs/{os.environ.get('GITHUB_RUN_ID', '')}"
+
+
+def _remote_sha(hub: gh.GitHub, branch: str) -> str:
+    """What ``branch`` is at on GitHub now; empty when it is not there."""
+    return _git("ls-remote", gh.remote_url(hub), f"refs/heads/{branch}", hub=hub).partition("\t")[0]
+
+
+def _git(*arguments: str, hub: gh.GitHub | None = None, extra: dict[str, str] | None = None) -> str:
+    """Git's answer; with ``hub``, with its token."""
+    environment = os.environ | (gh.git_environment(hub) if hub else {}) | (extra or {})
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, env=environment)
+    if done.returncode:
+        said = done.stderr.strip()
+        if arguments[0] == "push" and ("rejected" in said or "stale info" in said):
+            raise UserError(f"{arguments[-1].partition(':')[2]} was pushed to meanwhile: run this again.")
+        raise UserError(f"`git {arguments[0]}` failed: {said[-300:]}")
+    return done.stdout.strip()

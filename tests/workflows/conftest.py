@@ -1,0 +1,371 @@
+"""A GitHub, an S3 server, a container registry and a small repository, all on this machine; and act to run workflows."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, Stand, State
+
+ROOT = Path(__file__).resolve().parents[2]
+ACTIONS: dict[str, Any] = json.loads((ROOT / "tests/workflows/actions.json").read_text(encoding="utf-8"))
+KEY_ID, KEY = "slipway", "slipway-secret"
+FORK_ACTOR = "someone-else"
+_ROWS = 250
+_BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="session")
+def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """The stand-in for GitHub."""
+    with Stand(tmp_path_factory.mktemp("github")) as stand:
+        yield stand
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real S3 server (SeaweedFS) with the DVC bucket; its address."""
+    folder = tmp_path_factory.mktemp("s3")
+    ports = [_free_port() for _ in range(4)]
+    command = [str(_BIN / "weed"), "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
+    command += [f"-s3.port={ports[0]}", f"-master.port={ports[1]}", f"-volume.port={ports[2]}"]
+    command += [f"-filer.port={ports[3]}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false"]
+    command += ["-admin.ui=false", "-master.telemetry=false", "-bucket=slipway-data"]
+    environment = os.environ | {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": KEY}
+    url = f"http://127.0.0.1:{ports[0]}"
+    with _served(command, environment, url, folder / "log", answers=403):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real container registry; host and port."""
+    program = shutil.which("docker-registry")
+    if not program:
+        pytest.skip("NOT TESTED: there is no docker-registry here (Debian's package of that name)")
+    folder = tmp_path_factory.mktemp("registry")
+    host = f"127.0.0.1:{_free_port()}"
+    settings = {"version": 0.1, "http": {"addr": host}, "log": {"level": "error"}}
+    settings["storage"] = {"filesystem": {"rootdirectory": str(folder / "store")}}
+    config = folder / "config.yml"
+    config.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    with _served([program, "serve", str(config)], dict(os.environ), f"http://{host}/v2/", folder / "log", answers=200):
+        yield host
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory, s3: str, registry: str) -> Path:
+    """A bare repository: this one, with small data that is in the DVC remote and a pipeline that has run."""
+    work = tmp_path_factory.mktemp("template")
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.split("\0"):
+        if name and not name.startswith(("tests/", "docs/")) and (ROOT / name).is_file():
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, work / name)
+    _fill(work, registry)
+    environment = dvc_environment(s3)
+
+    def run(*command: str) -> None:
+        done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
+
+    run("git", "init", "--quiet", "--initial-branch=main")
+    run("dvc", "add", "--quiet", "data/flights")
+    run("dvc", "repro", "--quiet")
+    run("dvc", "push", "--quiet")
+    run("git", "add", "--all")
+    run("git", "commit", "--quiet", "-m", "A team's repository")
+    bare = tmp_path_factory.mktemp("bare") / "template.git"
+    run("git", "clone", "--quiet", "--bare", ".", str(bare))
+    return bare
+
+
+@pytest.fixture(scope="session")
+def stubs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of stubs, one for each pinned action, with exactly the inputs and outputs upstream declares."""
+    folder = tmp_path_factory.mktemp("stubs")
+    for action, shape in ACTIONS.items():
+        place = folder / action.replace("/", "+")
+        place.mkdir()
+        name = action.partition("@")[0]
+        stub = {
+            "name": name,
+            "inputs": {key: {"description": key} for key in shape["inputs"]},
+            "outputs": {key: {"value": f"${{{{ steps.stub.outputs.{key} }}}}"} for key in shape["outputs"]},
+            "runs": {
+                "using": "composite",
+                "steps": [
+                    {
+                        "id": "stub",
+                        "shell": "bash",
+                        "env": {"INPUTS": "${{ toJSON(inputs) }}"},
+                        "run": f"{sys.executable} {ROOT / 'tests/workflows/stub.py'} {name}",
+                    }
+                ],
+            },
+        }
+        (place / "action.yml").write_text(yaml.safe_dump(stub), encoding="utf-8")
+    return folder
+
+
+@dataclass
+class Run:
+    """What came of one workflow run."""
+
+    code: int
+    log: str
+    summary: str
+    stubbed: list[dict[str, Any]]
+
+    @property
+    def green(self) -> bool:
+        """Whether every job that ran succeeded."""
+        return self.code == 0
+
+    def inputs_of(self, action: str) -> list[dict[str, str]]:
+        """The inputs of each call of an action."""
+        return [call["inputs"] for call in self.stubbed if call["action"] == action]
+
+    def __repr__(self) -> str:
+        return f"exit {self.code}\n{self.summary}\n---\n{self.log[-6000:]}"
+
+
+@dataclass
+class Repository:
+    """One repository on the stand-in, and a person's clone of it."""
+
+    name: str
+    github: Stand
+    state: State
+    clone: Path
+    folder: Path
+    stubs: Path
+    settings: dict[str, str]
+    secrets: dict[str, str]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def git(self, *arguments: str) -> str:
+        """Git in the clone."""
+        done = subprocess.run(["git", *arguments], cwd=self.clone, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Replace text in a file of the clone."""
+        path = self.clone / name
+        text = path.read_text(encoding="utf-8")
+        assert old in text, f"{name} has no {old!r}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def push(self, branch: str, message: str) -> str:
+        """Commit everything on ``branch`` and push it, as a person does. Returns the commit."""
+        self.git("checkout", "--quiet", "-B", branch)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "-m", message)
+        self.git("push", "--quiet", str(self.github.git_folder(self.name)), f"HEAD:refs/heads/{branch}")
+        return self.git("rev-parse", "HEAD")
+
+    def show(self, branch: str, path: str) -> str:
+        """A file on GitHub."""
+        folder = self.github.git_folder(self.name)
+        done = subprocess.run(["git", "-C", str(folder), "show", f"{branch}:{path}"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def pushed(self, branch: str, workflow: str = "data-pushed", **more: Any) -> Run:
+        """Run a workflow for a push of what ``branch`` is at."""
+        sha = self.github.head_of(self.name, branch)
+        event = {"ref": f"refs/heads/{branch}", "after": sha, "head_commit": {"id": sha, "message": self._subject(sha)}}
+        return self.run(workflow, "push", event, branch, **more)
+
+    def run(self, workflow: str, name: str, event: dict[str, Any], branch: str = "main", **more: Any) -> Run:
+        """Run a workflow for an event, in a fresh clone of ``branch``, as a runner would."""
+        runs = self.folder / "runs"
+        place = runs / f"{workflow}-{len(list(runs.glob('*'))) if runs.exists() else 0}-{branch.replace('/', '-')}"
+        state = place / "state"
+        state.mkdir(parents=True)
+        for action in more.pop("broken", []):
+            (state / "broken").mkdir(exist_ok=True)
+            (state / "broken" / action.replace("/", "+")).touch()
+        work = place / "work"
+        source = str(self.github.git_folder(self.name))
+        subprocess.run(["git", "clone", "--quiet", "--branch", branch, source, str(work)], check=True)
+        subprocess.run(["git", "-C", str(work), "remote", "set-url", "origin", f"{self.github.url}/{self.name}"], check=True)
+        owner, _, short = self.name.partition("/")
+        event = {
+            "repository": {
+                "full_name": self.name,
+                "name": short,
+                "owner": {"login": owner},
+                "private": self.state.private,
+                "is_template": self.state.is_template,
+                "default_branch": "main",
+            },
+            **event,
+        }
+        (place / "event.json").write_text(json.dumps(event), encoding="utf-8")
+        secrets = self.secrets | more.pop("secrets", {})
+        settings = self.settings | more.pop("settings", {})
+        environment = {
+            "STUBS": str(state),
+            "STUB_AWS_ACCESS_KEY_ID": KEY_ID,
+            "STUB_AWS_SECRET_ACCESS_KEY": KEY,
+            "SSL_CERT_FILE": str(self.github.certificate),
+            "GIT_SSL_CAINFO": str(self.github.certificate),
+            "DVC_NO_ANALYTICS": "1",
+            "OMP_WAIT_POLICY": "PASSIVE",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "CML_DOUBLE": "",
+            "STUB_SUMMARY": str(state / "summary.md"),
+        }
+        environment |= self.environment | more.pop("environment", {})
+        assert not more, more
+        command = [str(_BIN / "act"), name, "-W", f".github/workflows/{workflow}.yaml", "-e", str(place / "event.json")]
+        command += ["-P", "ubuntu-24.04=-self-hosted", "--action-offline-mode", "--no-cache-server", "-a", "octocat"]
+        command += ["--github-instance", self.github.host, "--defaultbranch", "main"]
+        command += [f"--local-repository={it}={self.stubs / it.replace('/', '+')}" for it in ACTIONS if "checkout" not in it]
+        command += [f"--secret={key}={value}" for key, value in {"GITHUB_TOKEN": ACTIONS_TOKEN, **secrets}.items() if value]
+        command += [f"--var={key}={value}" for key, value in settings.items() if value]
+        command += [f"--env={key}={value}" for key, value in environment.items()]
+        home = place / "home"
+        home.mkdir()
+        shell = {"HOME": str(home), "PATH": f"{_BIN}:{os.environ['PATH']}", "XDG_CACHE_HOME": str(home / "cache")}
+        done = subprocess.run(command, cwd=work, env=shell, capture_output=True, text=True, timeout=240)
+        calls = state / "calls.jsonl"
+        lines = calls.read_text(encoding="utf-8").splitlines() if calls.exists() else []
+        summary = state / "summary.md"
+        return Run(
+            done.returncode,
+            done.stdout + done.stderr,
+            summary.read_text(encoding="utf-8") if summary.exists() else "",
+            [json.loads(line) for line in lines],
+        )
+
+    def _subject(self, sha: str) -> str:
+        folder = str(self.github.git_folder(self.name))
+        done = subprocess.run(["git", "-C", folder, "log", "-1", "--format=%B", sha], capture_output=True, text=True)
+        return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(make_repository: Callable[[], Repository]) -> Repository:
+    """A repository with every secret and variable set, except an App's."""
+    return make_repository()
+
+
+@pytest.fixture
+def make_repository(
+    request: pytest.FixtureRequest, tmp_path: Path, github: Stand, template: Path, stubs: Path, s3: str
+) -> Callable[[], Repository]:
+    """Makes a repository, by the test's name."""
+
+    def make() -> Repository:
+        name = f"acme/{request.node.name.removeprefix('test_').replace('_', '-')[:60]}"
+        state = github.repository(name, template)
+        clone = tmp_path / "clone"
+        subprocess.run(["git", "clone", "--quiet", str(template), str(clone)], check=True)
+        settings = {"AWS_ROLE": "arn:aws:iam::000000000000:role/slipway", "AWS_ENDPOINT_URL_S3": s3}
+        return Repository(name, github, state, clone, tmp_path, stubs, settings, {})
+
+    return make
+
+
+@pytest.fixture
+def app() -> dict[str, dict[str, str]]:
+    """The settings that make a GitHub App's token be used."""
+    assert APP_TOKEN != ACTIONS_TOKEN
+    return {"settings": {"APP_CLIENT_ID": "Iv1.app"}, "secrets": {"APP_PRIVATE_KEY": "a-key"}}
+
+
+def dvc_environment(s3: str) -> dict[str, str]:
+    """What DVC needs to reach the S3 server, and git to commit."""
+    return os.environ | {
+        "PATH": f"{_BIN}:{os.environ['PATH']}",
+        "PYTHONPATH": "src",
+        "AWS_ACCESS_KEY_ID": KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": KEY,
+        "AWS_ENDPOINT_URL_S3": s3,
+        "DVC_NO_ANALYTICS": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        **{f"GIT_{who}_{what}": f"someone{at}" for who in ("AUTHOR", "COMMITTER") for what, at in _NAMES},
+    }
+
+
+_NAMES = [("NAME", ""), ("EMAIL", "@example.org")]
+
+
+def _fill(work: Path, registry: str) -> None:
+    """Small data, few rounds, this machine's registry, and requirements that are all there already."""
+    from slipway.loop.data import REPOSITORY_MONTHS, sample_months
+
+    shutil.rmtree(work / "data/flights", ignore_errors=True)
+    for month, text in sample_months(REPOSITORY_MONTHS).items():
+        lines = text.splitlines()
+        step = len(lines) // _ROWS
+        path = work / f"data/flights/{month}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join([lines[0], *lines[1::step]]) + "\n", encoding="utf-8")
+    for name in ("ci", "uv"):
+        (work / f"requirements/{name}.txt").write_text("# this test's environment has them\n", encoding="utf-8")
+    params = (work / "params.yaml").read_text(encoding="utf-8")
+    (work / "params.yaml").write_text(params.replace("rounds: 150", "rounds: 3").replace("members: 3", "members: 1"))
+    names = (work / "slipway.yaml").read_text(encoding="utf-8")
+    names = names.replace("ghcr.io/your-org/your-repo", f"{registry}/acme/flights").replace("your-org/your-repo", "acme/flights")
+    (work / "slipway.yaml").write_text(names, encoding="utf-8")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class _served:  # noqa: N801 - used as a function
+    """A server process for the time of a block, ready when it answers."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], url: str, log: Path, answers: int) -> None:
+        self.command, self.environment, self.url, self.log, self.answers = command, environment, url, log, answers
+
+    def __enter__(self) -> subprocess.Popen[bytes]:
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(self.command, env=self.environment, stdout=log, stderr=log)
+        for _ in range(300):
+            try:
+                code = urllib.request.urlopen(self.url, timeout=2).status
+            except urllib.error.HTTPError as error:
+                code = error.code
+            except (urllib.error.URLError, OSError):
+                code = 0
+            if code == self.answers:
+                return self.process
+            assert self.process.poll() is None, self.log.read_text(errors="replace")[-2000:]
+            time.sleep(0.1)
+        raise AssertionError(f"{self.command[0]} did not answer at {self.url}")
+
+    def __exit__(self, *_: object) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()

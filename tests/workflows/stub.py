@@ -1,0 +1,103 @@
+"""What stands in for a marketplace action: it writes down its inputs and does the part the workflow goes on with."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import shutil
+import sys
+import tarfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+STATE = Path(os.environ["STUBS"])
+CML = Path(__file__).parent / "github" / "cml.py"
+
+
+def main(action: str, inputs: dict[str, str]) -> None:
+    """Act as ``action``."""
+    with (STATE / "calls.jsonl").open("a", encoding="utf-8") as calls:
+        calls.write(json.dumps({"action": action, "inputs": {k: v for k, v in inputs.items() if v != ""}}) + "\n")
+    if (STATE / "broken" / action.replace("/", "+")).exists():
+        sys.exit(f"{action}: broken for this test")
+    match action:
+        case "iterative/setup-cml":
+            (STATE / "bin").mkdir(exist_ok=True)
+            (STATE / "bin" / "cml").unlink(missing_ok=True)
+            (STATE / "bin" / "cml").symlink_to(CML)
+            _append("GITHUB_PATH", str(STATE / "bin"))
+        case "aws-actions/configure-aws-credentials":
+            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+                _append("GITHUB_ENV", f"{name}={os.environ['STUB_' + name]}")
+        case "actions/create-github-app-token":
+            _append("GITHUB_OUTPUT", "token=token-of-the-app")
+        case "actions/upload-artifact":
+            shutil.copytree(inputs["path"], STATE / "artifacts" / inputs["name"], dirs_exist_ok=True)
+            url = f"{os.environ['GITHUB_SERVER_URL']}/{os.environ['GITHUB_REPOSITORY']}/actions/runs/1/artifacts/1"
+            _append("GITHUB_OUTPUT", f"artifact-url={url}")
+        case "actions/download-artifact":
+            shutil.copytree(STATE / "artifacts" / inputs["name"], inputs["path"], dirs_exist_ok=True)
+        case "docker/build-push-action":
+            _append("GITHUB_OUTPUT", f"digest={push(inputs['tags'])}")
+
+
+def push(reference: str) -> str:
+    """Push a small but whole image to a registry on this machine, as `docker push` would. Returns its digest."""
+    name, _, tag = reference.rpartition(":")
+    host, _, name = name.partition("/")
+    base = f"http://{host}/v2/{name}"
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as layer:
+        entry = tarfile.TarInfo("tag")
+        entry.size = len(tag)
+        layer.addfile(entry, io.BytesIO(tag.encode()))
+    plain = content.getvalue()
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": [_digest(plain)]},
+    }
+    layer_blob, config_blob = gzip.compress(plain, mtime=0), json.dumps(config).encode()
+    kind = "application/vnd.oci.image"
+    for blob in (layer_blob, config_blob):
+        where = _call("POST", f"{base}/blobs/uploads/", b"").headers["Location"]
+        _call("PUT", f"{where}{'&' if '?' in where else '?'}digest={_digest(blob)}", blob, "application/octet-stream")
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": f"{kind}.manifest.v1+json",
+        "config": _described(f"{kind}.config.v1+json", config_blob),
+        "layers": [_described(f"{kind}.layer.v1.tar+gzip", layer_blob)],
+    }
+    text = json.dumps(manifest).encode()
+    _call("PUT", f"{base}/manifests/{tag}", text, f"{kind}.manifest.v1+json")
+    return _digest(text)
+
+
+def _described(kind: str, blob: bytes) -> dict[str, Any]:
+    return {"mediaType": kind, "digest": _digest(blob), "size": len(blob)}
+
+
+def _digest(blob: bytes) -> str:
+    return f"sha256:{hashlib.sha256(blob).hexdigest()}"
+
+
+def _call(method: str, url: str, data: bytes, kind: str = "") -> Any:
+    headers = {"Content-Type": kind} if kind else {}
+    try:
+        return urllib.request.urlopen(urllib.request.Request(url, data=data, method=method, headers=headers), timeout=30)
+    except urllib.error.URLError as error:
+        sys.exit(f"ERROR: failed to push: {error}")
+
+
+def _append(file: str, line: str) -> None:
+    with Path(os.environ[file]).open("a", encoding="utf-8") as out:
+        out.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], json.loads(os.environ["INPUTS"]))
