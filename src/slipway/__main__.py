@@ -34,7 +34,7 @@ VERBS = {
     "pin": ("slipway.loop.pin", "pin the training image in k8s/katib/experiment.yaml"),
     "propose": ("slipway.loop.propose", "open or update a pull request with what the work tree holds"),
     "comment": ("slipway.loop.comment", "write a report on a pull request"),
-    "follow": ("slipway.loop.follow", "make the registry's alias what Git says is served"),
+    "promotion": ("slipway.loop.promotion", "what a promotion changes, for its pull request"),
     "needs": ("slipway.loop.needs", "whether a workflow has the secrets and variables it needs"),
     "redeliver": ("slipway.loop.redeliver", "have GitHub deliver failed webhooks again"),
     "rules": ("slipway.loop.rules", "apply .github/rulesets and the settings the workflows need"),

@@ -12,8 +12,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, Stand, State
 ROOT = Path(__file__).resolve().parents[2]
 ACTIONS: dict[str, Any] = json.loads((ROOT / "tests/workflows/actions.json").read_text(encoding="utf-8"))
 KEY_ID, KEY = "slipway", "slipway-secret"
-FORK_ACTOR = "someone-else"
 _ROWS = 250
+_SUMMARY = "Summary - "
 _BIN = Path(sys.executable).parent
 
 
@@ -72,17 +72,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def template(tmp_path_factory: pytest.TempPathFactory, s3: str, registry: str) -> Path:
     """A bare repository: this one, with small data that is in the DVC remote and a pipeline that has run."""
     work = tmp_path_factory.mktemp("template")
-    listed = subprocess.run(
-        ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in listed.stdout.split("\0"):
-        if name and not name.startswith(("tests/", "docs/")) and (ROOT / name).is_file():
-            (work / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, work / name)
-    _fill(work, registry)
+    _copy(work, registry)
+    _fill(work)
     environment = dvc_environment(s3)
 
     def run(*command: str) -> None:
@@ -97,6 +88,21 @@ def template(tmp_path_factory: pytest.TempPathFactory, s3: str, registry: str) -
     run("git", "commit", "--quiet", "-m", "A team's repository")
     bare = tmp_path_factory.mktemp("bare") / "template.git"
     run("git", "clone", "--quiet", "--bare", ".", str(bare))
+    return bare
+
+
+@pytest.fixture(scope="session")
+def light_template(tmp_path_factory: pytest.TempPathFactory, registry: str) -> Path:
+    """A bare repository whose data, pipeline and report cost nothing: for what comes before and after them."""
+    work = tmp_path_factory.mktemp("light")
+    _copy(work, registry)
+    for name, text in LIGHT.items():
+        (work / name).write_text(text, encoding="utf-8")
+    environment = dvc_environment("")
+    bare = tmp_path_factory.mktemp("bare") / "light.git"
+    for command in (["init", "--quiet", "--initial-branch=main"], ["add", "--all"], ["commit", "--quiet", "-m", "Light"]):
+        subprocess.run(["git", *command], cwd=work, env=environment, check=True)
+    subprocess.run(["git", "clone", "--quiet", "--bare", str(work), str(bare)], check=True)
     return bare
 
 
@@ -136,6 +142,7 @@ class Run:
     log: str
     summary: str
     stubbed: list[dict[str, Any]]
+    place: Path
 
     @property
     def green(self) -> bool:
@@ -147,7 +154,7 @@ class Run:
         return [call["inputs"] for call in self.stubbed if call["action"] == action]
 
     def __repr__(self) -> str:
-        return f"exit {self.code}\n{self.summary}\n---\n{self.log[-6000:]}"
+        return f"exit {self.code}\n{self.summary}\n---\n{self.log[-16000:]}"
 
 
 @dataclass
@@ -160,9 +167,9 @@ class Repository:
     clone: Path
     folder: Path
     stubs: Path
+    programs: Path  # comes first on the PATH
     settings: dict[str, str]
     secrets: dict[str, str]
-    environment: dict[str, str] = field(default_factory=dict)
 
     def git(self, *arguments: str) -> str:
         """Git in the clone."""
@@ -236,12 +243,11 @@ class Repository:
             "OMP_WAIT_POLICY": "PASSIVE",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "CML_DOUBLE": "",
-            "STUB_SUMMARY": str(state / "summary.md"),
         }
-        environment |= self.environment | more.pop("environment", {})
+        environment |= more.pop("environment", {})
         assert not more, more
         command = [str(_BIN / "act"), name, "-W", f".github/workflows/{workflow}.yaml", "-e", str(place / "event.json")]
-        command += ["-P", "ubuntu-24.04=-self-hosted", "--action-offline-mode", "--no-cache-server", "-a", "octocat"]
+        command += ["-P", "ubuntu-24.04=-self-hosted", "--action-offline-mode", "--no-cache-server", "-a", "octocat", "--json"]
         command += ["--github-instance", self.github.host, "--defaultbranch", "main"]
         command += [f"--local-repository={it}={self.stubs / it.replace('/', '+')}" for it in ACTIONS if "checkout" not in it]
         command += [f"--secret={key}={value}" for key, value in {"GITHUB_TOKEN": ACTIONS_TOKEN, **secrets}.items() if value]
@@ -249,17 +255,14 @@ class Repository:
         command += [f"--env={key}={value}" for key, value in environment.items()]
         home = place / "home"
         home.mkdir()
-        shell = {"HOME": str(home), "PATH": f"{_BIN}:{os.environ['PATH']}", "XDG_CACHE_HOME": str(home / "cache")}
+        shell = {"HOME": str(home), "PATH": f"{self.programs}:{_BIN}:{os.environ['PATH']}", "XDG_CACHE_HOME": str(home / "cache")}
         done = subprocess.run(command, cwd=work, env=shell, capture_output=True, text=True, timeout=240)
         calls = state / "calls.jsonl"
         lines = calls.read_text(encoding="utf-8").splitlines() if calls.exists() else []
-        summary = state / "summary.md"
-        return Run(
-            done.returncode,
-            done.stdout + done.stderr,
-            summary.read_text(encoding="utf-8") if summary.exists() else "",
-            [json.loads(line) for line in lines],
-        )
+        said = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        summaries = [it["msg"].partition(_SUMMARY)[2] for it in said if _SUMMARY in it["msg"]]
+        log = "".join(f"[{it.get('job', '')}] {it['msg'].rstrip()}\n" for it in said) + done.stderr
+        return Run(done.returncode, log, "\n".join(summaries), [json.loads(line) for line in lines], state)
 
     def _subject(self, sha: str) -> str:
         folder = str(self.github.git_folder(self.name))
@@ -268,26 +271,41 @@ class Repository:
 
 
 @pytest.fixture
-def repository(make_repository: Callable[[], Repository]) -> Repository:
+def repository(
+    request: pytest.FixtureRequest, tmp_path: Path, github: Stand, template: Path, stubs: Path, s3: str
+) -> Repository:
     """A repository with every secret and variable set, except an App's."""
-    return make_repository()
+    made = _repository(request.node.name, tmp_path, github, template, stubs)
+    made.settings["AWS_ENDPOINT_URL_S3"] = s3
+    return made
 
 
 @pytest.fixture
-def make_repository(
-    request: pytest.FixtureRequest, tmp_path: Path, github: Stand, template: Path, stubs: Path, s3: str
-) -> Callable[[], Repository]:
-    """Makes a repository, by the test's name."""
+def light(
+    request: pytest.FixtureRequest, tmp_path: Path, github: Stand, light_template: Path, stubs: Path
+) -> Repository:
+    """The same with data, pipeline and report that cost nothing."""
+    made = _repository(request.node.name, tmp_path, github, light_template, stubs)
+    _program(made.programs / "dvc", "echo dvc $*")
+    return made
 
-    def make() -> Repository:
-        name = f"acme/{request.node.name.removeprefix('test_').replace('_', '-')[:60]}"
-        state = github.repository(name, template)
-        clone = tmp_path / "clone"
-        subprocess.run(["git", "clone", "--quiet", str(template), str(clone)], check=True)
-        settings = {"AWS_ROLE": "arn:aws:iam::000000000000:role/slipway", "AWS_ENDPOINT_URL_S3": s3}
-        return Repository(name, github, state, clone, tmp_path, stubs, settings, {})
 
-    return make
+def _repository(test: str, tmp_path: Path, github: Stand, template: Path, stubs: Path) -> Repository:
+    name = f"acme/{test.removeprefix('test_').replace('_', '-')[:60]}"
+    state = github.repository(name, template)
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(template), str(clone)], check=True)
+    settings = {"AWS_ROLE": "arn:aws:iam::000000000000:role/slipway"}
+    programs = tmp_path / "programs"
+    # Nothing is to be installed here, and pip takes seconds to find that out.
+    _program(programs / "python", f'[ "$2" = pip ] || exec {sys.executable} "$@"')
+    return Repository(name, github, state, clone, tmp_path, stubs, programs, settings, {})
+
+
+def _program(path: Path, script: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    path.chmod(0o755)
 
 
 @pytest.fixture
@@ -314,8 +332,48 @@ def dvc_environment(s3: str) -> dict[str, str]:
 _NAMES = [("NAME", ""), ("EMAIL", "@example.org")]
 
 
-def _fill(work: Path, registry: str) -> None:
-    """Small data, few rounds, this machine's registry, and requirements that are all there already."""
+LIGHT = {
+    "src/slipway/loop/data.py": """
+def add_arguments(parser): parser.add_argument("action")
+def run(args): print("as the schema says")
+""",
+    "src/slipway/loop/image.py": """
+def add_arguments(parser): pass
+def run(args): pass
+""",
+    "src/slipway/loop/report.py": """
+from pathlib import Path
+def add_arguments(parser): parser.add_argument("--base"), parser.add_argument("--out", type=Path)
+def run(args):
+    (args.out / "plots").mkdir(parents=True)
+    (args.out / "report.md").write_text(Path("reports/light.md").read_text())
+""",
+    "reports/light.md": "## Model report\n\nAUC 0.7\n",
+}
+
+
+def _copy(work: Path, registry: str) -> None:
+    """This repository's files, with this machine's registry, and requirements that are all there already."""
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.split("\0"):
+        if name and not name.startswith(("tests/", "docs/")) and (ROOT / name).is_file():
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, work / name)
+    for name in ("ci", "uv"):
+        (work / f"requirements/{name}.txt").write_text("# this test's environment has them\n", encoding="utf-8")
+    names = (work / "slipway.yaml").read_text(encoding="utf-8")
+    names = names.replace("ghcr.io/your-org/your-repo", f"{registry}/acme/flights")
+    names = names.replace("your-org/your-repo", "acme/flights")
+    (work / "slipway.yaml").write_text(names, encoding="utf-8")
+
+
+def _fill(work: Path) -> None:
+    """Small data, few rounds."""
     from slipway.loop.data import REPOSITORY_MONTHS, sample_months
 
     shutil.rmtree(work / "data/flights", ignore_errors=True)
@@ -325,13 +383,8 @@ def _fill(work: Path, registry: str) -> None:
         path = work / f"data/flights/{month}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join([lines[0], *lines[1::step]]) + "\n", encoding="utf-8")
-    for name in ("ci", "uv"):
-        (work / f"requirements/{name}.txt").write_text("# this test's environment has them\n", encoding="utf-8")
     params = (work / "params.yaml").read_text(encoding="utf-8")
     (work / "params.yaml").write_text(params.replace("rounds: 150", "rounds: 3").replace("members: 3", "members: 1"))
-    names = (work / "slipway.yaml").read_text(encoding="utf-8")
-    names = names.replace("ghcr.io/your-org/your-repo", f"{registry}/acme/flights").replace("your-org/your-repo", "acme/flights")
-    (work / "slipway.yaml").write_text(names, encoding="utf-8")
 
 
 def _free_port() -> int:

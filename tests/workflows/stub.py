@@ -31,6 +31,12 @@ def main(action: str, inputs: dict[str, str]) -> None:
             (STATE / "bin" / "cml").unlink(missing_ok=True)
             (STATE / "bin" / "cml").symlink_to(CML)
             _append("GITHUB_PATH", str(STATE / "bin"))
+        case "sigstore/cosign-installer":
+            (STATE / "bin").mkdir(exist_ok=True)
+            cosign = STATE / "bin" / "cosign"
+            cosign.write_text(f'#!/bin/sh\necho "$@" >> {STATE}/cosign.log\n', encoding="utf-8")
+            cosign.chmod(0o755)
+            _append("GITHUB_PATH", str(STATE / "bin"))
         case "aws-actions/configure-aws-credentials":
             for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
                 _append("GITHUB_ENV", f"{name}={os.environ['STUB_' + name]}")

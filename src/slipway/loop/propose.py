@@ -82,6 +82,7 @@ def propose_data(hub: gh.GitHub, source: str, base: str, handover: Path, link: s
     if verdict.failed:
         report, labels, title = failure_report(verdict), ("data", "cannot-ship"), f"{source}: {subject}"
     else:
+        _git("add", "--all")
         _git("apply", "--index", "--allow-empty", str(handover / "change.patch"))
         report = (handover / "report.md").read_text(encoding="utf-8")
         labels, title = ("data",), f"{source}: {subject}"

@@ -172,7 +172,6 @@ class _Operations:
 
     def perform(self, operation: str, names: dict[str, str], query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
         answers = API["operations"][operation]["answers"]
-        # `null` in the published examples stands for nothing in two places that the schemas do not allow.
         example = copy.deepcopy(next((a["example"] for a in answers.values() if "example" in a), None))
         verb, _, path = operation.partition(" ")
         what = f"{verb} {path.removeprefix('/repos/{owner}/{repo}')}"
@@ -204,7 +203,7 @@ class _Operations:
                 return 200, _page(state.comments.get(number, []), query)
             case "POST /issues/{issue_number}/comments":
                 self._known(number)
-                return 201, self.comment(number, body["body"])
+                return 201, write_comment(state, number, body["body"])
             case "PATCH /issues/comments/{comment_id}":
                 _fits(body["body"])
                 for comment in (it for them in state.comments.values() for it in them):
@@ -260,17 +259,6 @@ class _Operations:
                 return 204, None
         raise RefusedError(501, f"the stand-in does not do {what} yet")
 
-    def comment(self, number: int, text: str) -> dict[str, Any]:
-        """Write a comment."""
-        _fits(text)
-        example = API["operations"]["POST /repos/{owner}/{repo}/issues/{issue_number}/comments"]["answers"]["201"]
-        comment: dict[str, Any] = copy.deepcopy(example["example"])
-        for key in ("minimized", "pin"):
-            comment.pop(key, None)
-        comment |= {"id": 1 + sum(map(len, self.state.comments.values())), "body": text}
-        self.state.comments.setdefault(number, []).append(comment)
-        return comment
-
     def _known(self, number: int) -> dict[str, Any]:
         if number not in self.state.pulls:
             raise RefusedError(404, "Not Found")
@@ -320,6 +308,18 @@ class _Operations:
         return whole
 
 
+def write_comment(state: State, number: int, text: str) -> dict[str, Any]:
+    """Write a comment, as a person or a workflow does."""
+    _fits(text)
+    example = API["operations"]["POST /repos/{owner}/{repo}/issues/{issue_number}/comments"]["answers"]["201"]
+    comment: dict[str, Any] = copy.deepcopy(example["example"])
+    for key in ("minimized", "pin"):  # null in the published example, and no null in its schema
+        comment.pop(key, None)
+    comment |= {"id": 1 + sum(map(len, state.comments.values())), "body": text}
+    state.comments.setdefault(number, []).append(comment)
+    return comment
+
+
 def _label(name: str) -> dict[str, Any]:
     url = f"https://api.github.com/labels/{name}"
     return {
@@ -327,7 +327,7 @@ def _label(name: str) -> dict[str, Any]:
         "node_id": name,
         "url": url,
         "name": name,
-        "description": None,
+        "description": "",
         "color": "ededed",
         "default": False,
     }

@@ -1,0 +1,84 @@
+"""What a promotion changes, for its pull request: the version that is served against the one that would be.
+
+  promotion --env production
+                          after `slipway promote`: build/promotion/report.md, from the registry and the two manifests
+
+The numbers are those the versions were registered with, and whether the gate let them pass; the decision itself, on
+one hold-out and with its interval, is what `slipway gate` printed in the search's run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import tempfile
+from pathlib import Path
+
+from slipway.errors import UserError
+from slipway.files import write_text
+from slipway.loop.promote import manifest_of
+from slipway.loop.registry import Registry, Version, open_registry
+from slipway.model.metrics import HIGHER_IS_BETTER
+from slipway.serving.manifest import ServedModel, read_model_patch
+
+OUT = Path("build/promotion/report.md")
+_LINEAGE = ["git_sha", "data_md5", "train_image", "experiment", "gate"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `slipway promotion`."""
+    parser.add_argument("--env", required=True, metavar="NAME", help="an overlay of k8s/serving")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="FILE", help="default: %(default)s")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the report, and say which versions it is about."""
+    path = manifest_of(args.env)
+    before, after = _committed(path), read_model_patch(path)
+    if not after.version:
+        raise UserError(f"{path} serves no model: run `python -m slipway promote --env {args.env}` first.")
+    write_text(args.out, report(open_registry(), args.env, before.version, after.version))
+    print(f"{args.out}  {before.version or 'nothing'} -> {after.version}")
+
+
+def report(registry: Registry, env: str, before: str, after: str) -> str:
+    """The report as Markdown; ``before`` is empty when nothing is served yet."""
+    new = registry.resolve(after)
+    old = registry.resolve(before) if before else None
+    _, new_metrics = registry.run_values(new)
+    old_metrics = registry.run_values(old)[1] if old else {}
+    lines = [f"## {after} for {env}", "", f"In the place of {before}." if before else "Nothing is served there yet.", ""]
+    lines += ["| metric | now | proposed | change | |", "|:--|--:|--:|--:|:--|"]
+    for name in sorted(new_metrics):
+        value, was = new_metrics[name], old_metrics.get(name)
+        if was is None:
+            lines.append(f"| `{name}` | | {value:.4f} | | |")
+            continue
+        lines.append(f"| `{name}` | {was:.4f} | {value:.4f} | {value - was:+.4f} | {_verdict(name, value - was)} |")
+    lines += ["", "| lineage | now | proposed |", "|:--|:--|:--|"]
+    lines += [f"| {key} | {_tag(old, key)} | {_tag(new, key)} |" for key in _LINEAGE]
+    lines += ["", f"Merging serves it; `git revert` of the merge brings {before or 'nothing'} back.", ""]
+    return "\n".join(lines)
+
+
+def _verdict(name: str, change: float) -> str:
+    short = name.rsplit("-", 1)[-1]
+    if short not in HIGHER_IS_BETTER or not change:
+        return ""
+    return "better" if (change > 0) is HIGHER_IS_BETTER[short] else "worse"
+
+
+def _tag(version: Version | None, key: str) -> str:
+    value = version.tags.get(key, "") if version else ""
+    return f"`{value}`" if value else ""
+
+
+def _committed(path: Path) -> ServedModel:
+    """What the manifest says in the last commit."""
+    shown = subprocess.run(["git", "show", f"HEAD:./{path}"], capture_output=True, text=True)
+    if shown.returncode:
+        raise UserError(f"{path} is not in Git yet: commit the overlay first.")
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, path.name)
+        write_text(copy, shown.stdout)
+        return read_model_patch(copy)

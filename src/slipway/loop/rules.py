@@ -1,0 +1,63 @@
+"""Apply .github/rulesets and the repository settings that the workflows need.
+
+  rules                   bring GitHub in line with the files; with the token of `gh auth login`, by an administrator
+  rules --dry-run         only say what would be done
+
+Settings are not copied when a repository is made from a template, so run this once, and after each change of the files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from slipway.errors import UserError
+from slipway.files import read_json
+from slipway.loop.github import GitHub
+
+RULESETS = Path(".github/rulesets")
+WORKFLOW_RIGHTS = {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": True}
+"""Tokens only read unless a job says otherwise; without an App, a workflow opens the pull requests."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `slipway rules`."""
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Apply, or say."""
+    hub = administrator()
+    existing = {ruleset["name"]: ruleset["id"] for ruleset in hub.pages("rulesets")}
+    for path in sorted(RULESETS.glob("*.json")):
+        ruleset: dict[str, Any] = read_json(path, "git checkout")
+        known = existing.get(ruleset["name"])
+        print(f"{path}: {'update' if known else 'create'} the ruleset {ruleset['name']}")
+        if not args.dry_run:
+            hub.call("PUT" if known else "POST", f"rulesets/{known}" if known else "rulesets", ruleset)
+    print("settings: a workflow's token reads unless a job says otherwise; workflows may open pull requests")
+    if not args.dry_run:
+        hub.call("PUT", "actions/permissions/workflow", WORKFLOW_RIGHTS)
+
+
+def administrator() -> GitHub:
+    """The repository of slipway.yaml, with the token of the person at the keyboard.
+
+    Raises:
+        UserError: nobody is logged in.
+    """
+    from slipway.names import load_names
+
+    os.environ.setdefault("GITHUB_REPOSITORY", load_names().repository)
+    if not (os.environ.get("GH_TOKEN") or os.environ.get("GITHUB_TOKEN")):
+        try:
+            done = subprocess.run(["gh", "auth", "token"], capture_output=True, text=True)
+        except FileNotFoundError:
+            done = None
+        if done is None or done.returncode:
+            raise UserError("nobody is logged in to GitHub: run `gh auth login`, or set GH_TOKEN.")
+        os.environ["GH_TOKEN"] = done.stdout.strip()
+    return GitHub.from_environment()

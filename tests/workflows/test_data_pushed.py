@@ -1,0 +1,314 @@
+"""data-pushed, run by act against a GitHub, an S3 server and a registry on this machine.
+
+What act does not do is tested beside: path and branch filters in test_filters.py. Token permissions, concurrency
+groups, OIDC and the actions themselves are GitHub's; docs/first-run.md says how to see them.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+from typing import Any
+
+import pytest
+import yaml
+
+from slipway.loop.data import sample_months
+from slipway.loop.github import COMMENT_LIMIT, watermark
+from slipway.loop.oci import digest_of
+from tests.workflows.conftest import Repository, Run, dvc_environment
+from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, READ_TOKEN, write_comment
+
+BRANCH = "data/june"
+PROPOSED = f"slipway/{BRANCH}"
+BUILD = "docker/build-push-action"
+
+
+def add_june(repository: Repository, s3: str, *, rows: int = 250, spoil: str = "") -> None:
+    """What a person does: a new month, `dvc add`, `dvc push`."""
+    lines = sample_months(["2013-06"])["2013-06"].splitlines()
+    text = "\n".join([lines[0], *lines[1 : 1 + rows]]) + "\n"
+    if spoil:
+        text = text.replace(f",{spoil},", ",XX,", 1)
+    environment = dvc_environment(s3)
+    for command in (["dvc", "pull", "--quiet", "data/flights.dvc"], ["dvc", "add", "--quiet", "data/flights"]):
+        if command[1] == "add":
+            (repository.clone / "data/flights/2013-06.csv").write_text(text, encoding="utf-8")
+        subprocess.run(command, cwd=repository.clone, env=environment, check=True, capture_output=True)
+    command = ["dvc", "push", "--quiet", "data/flights.dvc"]
+    subprocess.run(command, cwd=repository.clone, env=environment, check=True, capture_output=True)
+
+
+def pinned_image(repository: Repository, branch: str) -> str:
+    """The image of the experiment on a branch."""
+    experiment = yaml.safe_load(repository.show(branch, "k8s/katib/experiment.yaml"))
+    image: str = experiment["spec"]["trialTemplate"]["trialSpec"]["spec"]["template"]["spec"]["containers"][0]["image"]
+    return image
+
+
+def reports(repository: Repository, number: int = 1) -> list[str]:
+    """The report comments of a pull request."""
+    return [it["body"] for it in repository.state.comments.get(number, []) if "CML watermark slipway" in it["body"]]
+
+
+def test_a_data_push_becomes_an_image_and_a_pull_request_with_a_report(repository: Repository, s3: str) -> None:
+    add_june(repository, s3)
+    pushed = repository.push(BRANCH, "June")
+    run = repository.pushed(BRANCH)
+    assert run.green, run
+
+    assert [(it["head"], it["base"]) for it in repository.state.pulls.values()] == [(PROPOSED, "main")]
+    assert repository.state.labels[1] == ["data"]
+    (report,) = reports(repository)
+    assert "2013-06" in report and "AUC" in report and "24 trials" in report
+    assert "actions/runs/1/artifacts/1" in report, "the plots are a click away"
+    assert "## Model report" in run.summary
+
+    image = pinned_image(repository, PROPOSED)
+    name, _, digest = image.partition("@")
+    (build,) = run.inputs_of(BUILD)
+    assert build["target"] == "train" and build["push"] == "true"
+    tag = build["tags"].rpartition(":")[2]
+    assert digest_of(name, tag) == digest, "what is pinned is what the registry has"
+    assert (run.place / "cosign.log").read_text(encoding="utf-8").split() == ["sign", "--yes", image]
+
+    changed = repository.git("-C", str(repository.github.git_folder(repository.name)), "diff", "--name-only", pushed, PROPOSED)
+    assert {"Dockerfile", "dvc.lock", "k8s/katib/experiment.yaml", "reports/metrics.json"} <= set(changed.split())
+    assert not [name for name in changed.split() if name.startswith(("build/", "data/", "models/"))]
+    assert repository.github.head_of(repository.name, BRANCH) == pushed, "your branch stays yours"
+    head = repository.github.head_of(repository.name, PROPOSED)
+    assert [it["state"] for it in repository.state.statuses[head]] == ["success"]
+
+    # Without an App the pull request's checks are started by hand, as GitHub starts none for its own token.
+    assert repository.state.dispatches == [{"workflow": "ci.yaml", "ref": PROPOSED}]
+    assert repository.state.pushes == [ACTIONS_TOKEN]
+    assert repository.state.violations == []
+
+
+def test_a_second_push_brings_the_same_pull_request_up_to_date(light: Repository) -> None:
+    light.push(BRANCH, "June")
+    assert light.pushed(BRANCH).green
+    first, head = pinned_image(light, PROPOSED), light.github.head_of(light.name, PROPOSED)
+
+    again = light.pushed(BRANCH)  # the same commit: a re-run
+    assert again.green, again
+    assert again.inputs_of(BUILD) == [], "the registry has this content already"
+    assert light.github.head_of(light.name, PROPOSED) == head
+    assert len(light.state.pulls) == len(reports(light)) == len(light.state.dispatches) == 1
+
+    light.edit("params.yaml", "margin: 0.0 ", "margin: 0.001 ")
+    light.edit("reports/light.md", "AUC 0.7", "AUC 0.8")
+    light.push(BRANCH, "The rest of June")
+    second = light.pushed(BRANCH)
+    assert second.green, second
+    assert [it["title"] for it in light.state.pulls.values()] == ["data/june: The rest of June"]
+    (report,) = reports(light)
+    assert "AUC 0.8" in report
+    assert pinned_image(light, PROPOSED) != first
+    assert light.state.violations == []
+
+
+def test_bad_data_is_refused_in_a_sentence_on_the_pull_request(repository: Repository, s3: str) -> None:
+    add_june(repository, s3, spoil="EWR")
+    pushed = repository.push(BRANCH, "June")
+    run = repository.pushed(BRANCH)
+    assert not run.green
+    (report,) = reports(repository)
+    sentence = re.search(r"^> (.*)$", report, flags=re.MULTILINE)
+    assert sentence and "2013-06.csv" in sentence[1] and "XX" in sentence[1]
+    assert sentence[1] in run.summary
+    assert run.inputs_of(BUILD) == []
+    assert repository.state.labels[1] == ["data", "cannot-ship"]
+    assert repository.github.head_of(repository.name, PROPOSED) == pushed, "nothing is added to what cannot ship"
+    (status,) = repository.state.statuses[pushed]
+    assert status["state"] == "failure" and status["context"] == "slipway/data"
+    assert repository.state.violations == []
+
+
+def test_data_that_was_not_pushed_to_the_remote(repository: Repository) -> None:
+    dvc = repository.clone / "data/flights.dvc"
+    dvc.write_text(re.sub(r"md5: [0-9a-f]{32}", "md5: " + "0" * 32, dvc.read_text(encoding="utf-8")), encoding="utf-8")
+    repository.push(BRANCH, "June, but not dvc push")
+    run = repository.pushed(BRANCH)
+    assert not run.green
+    assert "`dvc push`" in reports(repository)[0]
+
+
+def test_credentials_that_s3_refuses(repository: Repository) -> None:
+    repository.edit("params.yaml", "margin: 0.0 ", "margin: 0.001 ")
+    repository.push(BRANCH, "A margin")
+    run = repository.pushed(BRANCH, environment={"STUB_AWS_SECRET_ACCESS_KEY": "wrong"})
+    assert not run.green
+    assert "S3 refused the credentials" in run.summary and "S3 refused the credentials" in reports(repository)[0]
+
+
+def test_without_s3_credentials_it_is_green_and_says_what_to_set(light: Repository) -> None:
+    light.push(BRANCH, "June")
+    run = light.pushed(BRANCH, settings={"AWS_ROLE": ""})
+    assert run.green, run
+    assert "`AWS_ROLE` or `AWS_ACCESS_KEY_ID`" in run.summary and "docs/github.md" in run.summary
+    assert light.state.pulls == {} and run.inputs_of(BUILD) == []
+
+
+def test_a_push_in_a_fork_does_nothing_there(light: Repository) -> None:
+    # A fork is a repository of its own: it has the workflows, and neither secrets nor variables.
+    light.push(BRANCH, "June")
+    run = light.pushed(BRANCH, settings={"AWS_ROLE": ""}, secrets={"GITHUB_TOKEN": READ_TOKEN})
+    assert run.green, run
+    assert "Not enabled" in run.summary
+    assert not [call for call in light.state.calls if not call.startswith("GET")]
+
+
+def test_a_clone_that_still_has_the_templates_names_does_nothing(light: Repository) -> None:
+    light.edit("slipway.yaml", "acme/flights", "your-org/your-repo")
+    light.push(BRANCH, "June")
+    run = light.pushed(BRANCH)
+    assert run.green, run
+    assert "`slipway.yaml`" in run.summary and light.state.pulls == {}
+
+
+def test_a_push_that_changes_nothing_proposes_nothing(light: Repository) -> None:
+    light.edit("params.yaml", "margin: 0.0 ", "margin: 0.001 ")
+    light.push(BRANCH, "A margin")
+    assert light.pushed(BRANCH).green
+    light.git("fetch", "--quiet", str(light.github.git_folder(light.name)), PROPOSED)
+    light.git("push", "--quiet", str(light.github.git_folder(light.name)), "FETCH_HEAD:refs/heads/main")
+    light.state.pulls[1]["state"] = "closed"
+    light.git("reset", "--quiet", "--hard", "FETCH_HEAD")
+
+    light.push("data/nothing", "The same again")
+    run = light.pushed("data/nothing")
+    assert run.green, run
+    assert run.inputs_of(BUILD) == [] and len(light.state.pulls) == 1
+    assert "Nothing to propose" in run.summary
+
+
+def test_an_app_opens_the_pull_request_and_its_push_starts_the_checks(
+    light: Repository, app: dict[str, dict[str, str]]
+) -> None:
+    light.push(BRANCH, "June")
+    run = light.pushed(BRANCH, **app)
+    assert run.green, run
+    assert light.state.pulls[1]["by"] == APP_TOKEN and light.state.pushes == [APP_TOKEN]
+    assert light.state.dispatches == [], "GitHub starts the checks itself"
+
+
+def test_a_pull_request_opened_by_hand_is_used_and_its_pin_starts_no_loop(light: Repository) -> None:
+    light.push(BRANCH, "June")
+    light.state.pulls[1] = pull_request(BRANCH)
+    run = light.pushed(BRANCH)
+    assert run.green, run
+    assert len(light.state.pulls) == 1 and len(reports(light)) == 1
+    assert "@sha256:0000" not in pinned_image(light, BRANCH)
+    bot = light.pushed(BRANCH)
+    assert bot.green and bot.stubbed == [], "its own commit sets off nothing"
+
+
+@pytest.mark.parametrize("mode", ["down", "absent"])
+def test_without_cml_the_report_still_arrives(light: Repository, mode: str) -> None:
+    light.push(BRANCH, "June")
+    broken = ["iterative/setup-cml"] if mode == "absent" else []
+    run = light.pushed(BRANCH, environment={"CML_DOUBLE": mode}, broken=broken)
+    assert run.green, run
+    assert len(light.state.pulls) == 1 and len(reports(light)) == 1
+    assert "(rest; report by rest)" in run.summary
+
+
+def test_a_registry_that_is_down(light: Repository) -> None:
+    light.edit("slipway.yaml", light_registry(light), "127.0.0.1:9")
+    light.push(BRANCH, "June")
+    run = light.pushed(BRANCH)
+    assert not run.green
+    (report,) = reports(light)
+    assert "the registry 127.0.0.1:9 did not answer" in report
+    assert light.state.labels[1] == ["data", "cannot-ship"]
+    assert "@sha256:0000" in pinned_image(light, PROPOSED)
+
+    light.edit("slipway.yaml", "127.0.0.1:9", light_registry(light, "main"))
+    light.push(BRANCH, "The registry is back")
+    assert light.pushed(BRANCH).green
+    assert light.state.labels[1] == ["data"]
+
+
+def light_registry(repository: Repository, branch: str = "") -> str:
+    """The registry's host and port."""
+    text = repository.show(branch or "main", "slipway.yaml")
+    return str(yaml.safe_load(text)["images"]["train"].partition("/")[0])
+
+
+def test_with_31_earlier_comments_the_report_is_still_one(light: Repository) -> None:
+    light.push(BRANCH, "June")
+    light.state.pulls[1] = pull_request(PROPOSED)
+    for number in range(31):
+        write_comment(light.state, 1, f"talk {number}")
+    write_comment(light.state, 1, f"the report of an earlier push\n\n{watermark('a' * 40)}")
+    run = light.pushed(BRANCH)
+    assert run.green, run
+    assert len(light.state.comments[1]) == 32
+    (report,) = reports(light)
+    assert "AUC 0.7" in report
+    assert light.state.violations == []
+
+
+def pull_request(head: str) -> dict[str, Any]:
+    """A pull request that somebody opened."""
+    return {"number": 1, "state": "open", "title": "Mine", "body": "", "head": head, "base": "main", "by": ""}
+
+
+def test_a_report_over_the_limit_is_cut_in_the_comment_and_whole_in_the_summary(light: Repository) -> None:
+    long = light.clone / "reports/light.md"
+    lines = "\n".join(f"| row {number:05} | {'x' * 60} |" for number in range(1500))
+    long.write_text(f"## Model report\n\n<details>\n\n{lines}\n\nthe end\n\n</details>\n", encoding="utf-8")
+    light.push(BRANCH, "June")
+    run = light.pushed(BRANCH)
+    assert run.green, run
+    (report,) = reports(light)
+    assert len(report) <= COMMENT_LIMIT
+    assert "</details>" in report and "summary of the run" in report and "the end" not in report
+    assert "the end" in run.summary
+
+
+def test_two_pushes_at_once_leave_the_newer_one_proposed(light: Repository) -> None:
+    light.edit("params.yaml", "margin: 0.0 ", "margin: 0.001 ")
+    light.push(BRANCH, "First")
+    older: dict[str, Any] = {}
+    # The older run has begun and waits in its report; the newer push comes before it proposes.
+    gate = light.folder / "gate"
+    light.edit("src/slipway/loop/image.py", "def run(args): pass", WAITS.format(gate=gate))
+    first = light.push(BRANCH, "First, and it takes its time")
+    thread = threading.Thread(target=lambda: older.update(run=light.pushed(BRANCH)))
+    thread.start()
+    while not (gate.with_suffix(".reached")).exists():
+        assert thread.is_alive()
+        gate.parent.joinpath("poll").touch()
+    light.edit("src/slipway/loop/image.py", WAITS.format(gate=gate), "def run(args): pass")
+    light.edit("params.yaml", "margin: 0.001 ", "margin: 0.002 ")
+    second = light.push(BRANCH, "Second")
+    newer = light.pushed(BRANCH)
+    gate.touch()
+    thread.join()
+    assert newer.green, newer
+    run: Run = older["run"]
+    assert run.green, run
+    assert f"`{BRANCH}` has moved on since {first[:12]}" in run.summary
+    assert len(light.state.pulls) == 1 and light.state.pulls[1]["title"] == f"{BRANCH}: Second"
+    assert second in light.state.pulls[1]["body"]
+    assert "margin: 0.002" in light.show(PROPOSED, "params.yaml")
+
+
+WAITS = """def run(args):
+    import pathlib, time
+    pathlib.Path("{gate}.reached").touch()
+    for _ in range(600):
+        if pathlib.Path("{gate}").exists(): return
+        time.sleep(0.1)
+"""
+
+
+def test_github_refusing_pull_requests_by_actions_is_a_sentence(light: Repository) -> None:
+    light.state.actions_may_open = False
+    light.push(BRANCH, "June")
+    run = light.pushed(BRANCH)
+    assert not run.green
+    assert "Allow GitHub Actions to create and approve pull requests" in run.log

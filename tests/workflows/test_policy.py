@@ -1,0 +1,96 @@
+"""What every workflow and action keeps to. zizmor, actionlint and check-jsonschema look at the rest in `make lint`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.workflows.conftest import ACTIONS, ROOT
+
+GITHUB = ROOT / ".github"
+WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yaml"))
+COMPOSITES = sorted((GITHUB / "actions").glob("*/action.yaml"))
+_USES = re.compile(r"uses: (\S+)(.*)")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A workflow or an action."""
+    whole: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return whole
+
+
+def steps() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every step there is, and where."""
+    for path in WORKFLOWS:
+        for name, job in read(path)["jobs"].items():
+            yield from ((f"{path.name}: {name}", step) for step in job["steps"])
+    for path in COMPOSITES:
+        yield from ((f"{path.parent.name}", step) for step in read(path)["runs"]["steps"])
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, *COMPOSITES], ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_actions_are_pinned_to_a_commit_with_its_version_beside_it(path: Path) -> None:
+    for action, comment in _USES.findall(path.read_text(encoding="utf-8")):
+        if not action.startswith("./"):
+            assert re.fullmatch(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}", action), action
+            assert re.fullmatch(r" # v\d+\.\d+\.\d+", comment), f"{action}{comment}"
+            assert action in ACTIONS, f"{action} is new: add its inputs to tests/workflows/actions.json"
+
+
+def test_inputs_are_those_the_action_declares_at_that_commit() -> None:
+    for where, step in steps():
+        action = step.get("uses", "")
+        given = set(step.get("with", {}))
+        if action.startswith("./"):
+            declared = read(ROOT / action / "action.yaml").get("inputs", {})
+            known = set(declared)
+            required = {name for name, it in declared.items() if it.get("required") and "default" not in it}
+        elif action:
+            known, required = set(ACTIONS[action]["inputs"]), set(ACTIONS[action]["required"])
+        else:
+            continue
+        assert given <= known, f"{where}: {action} has no input {given - known}"
+        assert required <= given, f"{where}: {action} needs {required - given}"
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_least_permissions_and_a_limit_for_every_job(path: Path) -> None:
+    workflow = read(path)
+    assert workflow["permissions"] == {}, "rights are given job by job"
+    assert "group" in workflow["concurrency"]
+    for name, job in workflow["jobs"].items():
+        assert "permissions" in job, name
+        assert 0 < job["timeout-minutes"] <= 120, name
+        assert "vars.RUNNER" in job["runs-on"], name
+
+
+@pytest.mark.parametrize("name", ["data-pushed", "promote", "rollback"])
+def test_what_writes_is_never_cut_off(name: str) -> None:
+    assert read(GITHUB / f"workflows/{name}.yaml")["concurrency"]["cancel-in-progress"] is False
+
+
+def test_no_checkout_leaves_its_token_behind() -> None:
+    checkouts = [(where, step) for where, step in steps() if "actions/checkout@" in step.get("uses", "")]
+    assert checkouts
+    for where, step in checkouts:
+        assert step["with"]["persist-credentials"] is False, where
+
+
+def test_logic_is_in_python() -> None:
+    for where, step in steps():
+        assert len(step.get("run", "").strip().splitlines()) <= 4, where
+        assert "${{" not in step.get("run", ""), f"{where}: values come in by env, never pasted into a script"
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_the_docs_name_every_workflow_and_every_setting(path: Path) -> None:
+    page = (ROOT / "docs/github.md").read_text(encoding="utf-8")
+    assert f"`{path.stem}`" in page
+    text = path.read_text(encoding="utf-8")
+    for name in set(re.findall(r"(?:vars|secrets)\.([A-Z_]+)", text)):
+        assert f"`{name}`" in page, name

@@ -1,0 +1,94 @@
+"""promote and rollback, run by act with a real MLflow registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from slipway.loop.registry import Registry, open_registry
+from tests.workflows.conftest import Repository, Run
+from tests.workflows.test_data_pushed import reports
+
+HEAD = "slipway/promote-production"
+MANIFEST = "k8s/serving/overlays/production/model.yaml"
+MODEL = "flight-delay"
+
+
+@pytest.fixture(scope="session")
+def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry's database with two versions, the first of them the champion."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    registry = open_registry(f"sqlite:///{folder / 'mlflow.db'}")
+    for number, auc in ((1, 0.70), (2, 0.72)):
+        model = folder / f"model-{number}"
+        model.mkdir()
+        (model / "metadata.json").write_text(f'{{"number": {number}}}', encoding="utf-8")
+        tags = {"git_sha": f"{number}" * 40, "data_md5": f"{number}" * 32, "gate": "passed"}
+        registry.register_folder(MODEL, model, tags=tags, metrics={"holdout-auc": auc})
+    registry.set_alias(MODEL, "champion", 1)
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def registry(empty_registry: Path, tmp_path: Path) -> Registry:
+    """A registry of the test's own."""
+    copy = tmp_path / "mlflow.db"
+    copy.write_bytes(empty_registry.read_bytes())
+    return open_registry(f"sqlite:///{copy}")
+
+
+@pytest.fixture
+def promote(light: Repository, registry: Registry) -> Callable[..., Run]:
+    """Run promote to production, as the tune workflow's message or by hand."""
+    light.settings["MLFLOW_TRACKING_URI"] = registry.uri
+
+    def run(event: str = "repository_dispatch", **payload: object) -> Run:
+        payload = {"environment": "production"} | payload
+        key = "client_payload" if event == "repository_dispatch" else "inputs"
+        return light.run("promote", event, {key: payload})
+
+    return run
+
+
+def test_the_champion_becomes_a_pull_request_and_merged_the_alias_follows(
+    light: Repository, registry: Registry, promote: Callable[..., Run]
+) -> None:
+    run = promote(version="1")
+    assert run.green, run
+    assert [it["head"] for it in light.state.pulls.values()] == [HEAD]
+    assert set(light.state.labels[1]) == {"promotion", "production"}
+    (report,) = reports(light)
+    assert f"{MODEL}/1 for production" in report and "0.7000" in report
+    diff = light.git("-C", str(light.github.git_folder(light.name)), "diff", "--name-only", "main", HEAD)
+    assert diff.split() == [MANIFEST]
+
+    # The champion changes before anyone merges: the same pull request now says so.
+    registry.set_alias(MODEL, "champion", 2)
+    assert promote("workflow_dispatch").green
+    assert len(light.state.pulls) == 1 and len(reports(light)) == 1
+    assert f"{MODEL}/2 for production" in reports(light)[0]
+    assert f'"{MODEL}/2"' in light.show(HEAD, MANIFEST)
+    again = light.github.head_of(light.name, HEAD)
+    assert promote("workflow_dispatch").green
+    assert light.github.head_of(light.name, HEAD) == again and len(light.state.pulls) == 1
+
+    # Merged, then reverted: the alias is what main says.
+    light.git("fetch", "--quiet", str(light.github.git_folder(light.name)), HEAD)
+    light.git("push", "--quiet", str(light.github.git_folder(light.name)), "FETCH_HEAD:refs/heads/main")
+    registry.set_alias(MODEL, "champion", 1)
+    run = light.pushed("main", "rollback")
+    assert run.green, run
+    assert registry.aliases(MODEL)["champion"] == 2
+    assert light.state.violations == []
+
+
+def test_an_alias_that_moved_meanwhile_is_not_promoted(
+    light: Repository, registry: Registry, promote: Callable[..., Run]
+) -> None:
+    registry.set_alias(MODEL, "champion", 2)
+    run = promote(version="1")
+    assert not run.green
+    assert "stands for flight-delay/2 now, not for version 1" in run.log
+    assert light.state.pulls == {}
