@@ -1,31 +1,28 @@
-"""A GitHub, an S3 server, a container registry and a small repository, all on this machine; and act to run workflows."""
+"""A GitHub, an S3 server, a container registry and small repositories on this machine; and act to run workflows."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.conftest import missing
+from tests.services.processes import NotStarted, Server, free_ports
+from tests.services.s3 import S3
 from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, Stand, State
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTIONS: dict[str, Any] = json.loads((ROOT / "tests/workflows/actions.json").read_text(encoding="utf-8"))
-KEY_ID, KEY = "slipway", "slipway-secret"
-_ROWS = 250
 _SUMMARY = "Summary - "
 _BIN = Path(sys.executable).parent
 
@@ -38,18 +35,14 @@ def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
 
 
 @pytest.fixture(scope="session")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real S3 server (SeaweedFS) with the DVC bucket; its address."""
-    folder = tmp_path_factory.mktemp("s3")
-    ports = [_free_port() for _ in range(4)]
-    command = [str(_BIN / "weed"), "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
-    command += [f"-s3.port={ports[0]}", f"-master.port={ports[1]}", f"-volume.port={ports[2]}"]
-    command += [f"-filer.port={ports[3]}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false"]
-    command += ["-admin.ui=false", "-master.telemetry=false", "-bucket=slipway-data"]
-    environment = os.environ | {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": KEY}
-    url = f"http://127.0.0.1:{ports[0]}"
-    with _served(command, environment, url, folder / "log", answers=403):
-        yield url
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """A real S3 server with the DVC bucket."""
+    try:
+        server = S3(tmp_path_factory.mktemp("s3"), "slipway-data")
+    except NotStarted as error:
+        missing(f"workflows: no S3 server runs here: {error}")
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -57,24 +50,39 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real container registry; host and port."""
     program = shutil.which("docker-registry")
     if not program:
-        pytest.skip("NOT TESTED: there is no docker-registry here (Debian's package of that name)")
+        missing("workflows that build an image: no docker-registry (Debian's package of that name)")
     folder = tmp_path_factory.mktemp("registry")
-    host = f"127.0.0.1:{_free_port()}"
+    host = f"127.0.0.1:{free_ports(1)[0]}"
     settings = {"version": 0.1, "http": {"addr": host}, "log": {"level": "error"}}
     settings["storage"] = {"filesystem": {"rootdirectory": str(folder / "store")}}
     config = folder / "config.yml"
     config.write_text(yaml.safe_dump(settings), encoding="utf-8")
-    with _served([program, "serve", str(config)], dict(os.environ), f"http://{host}/v2/", folder / "log", answers=200):
+    server = Server("docker-registry", [program, "serve", config], folder / "log", os.environ)
+
+    def answers() -> bool:
+        try:
+            return bool(urllib.request.urlopen(f"http://{host}/v2/", timeout=2).status == 200)
+        except OSError:
+            return False
+
+    try:
+        server.wait(answers, 30)
         yield host
+    except NotStarted as error:
+        missing(f"workflows that build an image: {error}")
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory, s3: str, registry: str) -> Path:
+def template(tmp_path_factory: pytest.TempPathFactory, small_repository: Path, s3: S3, registry: str) -> Path:
     """A bare repository: this one, with small data that is in the DVC remote and a pipeline that has run."""
     work = tmp_path_factory.mktemp("template")
     _copy(work, registry)
-    _fill(work)
-    environment = dvc_environment(s3)
+    for name in ("data/flights", "reports"):
+        shutil.rmtree(work / name, ignore_errors=True)
+    shutil.copytree(small_repository, work, dirs_exist_ok=True)
+    environment = dvc_environment(s3.env)
 
     def run(*command: str) -> None:
         done = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
@@ -82,7 +90,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, s3: str, registry: str) -
 
     run("git", "init", "--quiet", "--initial-branch=main")
     run("dvc", "add", "--quiet", "data/flights")
-    run("dvc", "repro", "--quiet")
+    run("dvc", "commit", "--quiet", "--force")  # it ran when the small repository was made
     run("dvc", "push", "--quiet")
     run("git", "add", "--all")
     run("git", "commit", "--quiet", "-m", "A team's repository")
@@ -98,9 +106,13 @@ def light_template(tmp_path_factory: pytest.TempPathFactory, registry: str) -> P
     _copy(work, registry)
     for name, text in LIGHT.items():
         (work / name).write_text(text, encoding="utf-8")
-    environment = dvc_environment("")
+    environment = dvc_environment({})
     bare = tmp_path_factory.mktemp("bare") / "light.git"
-    for command in (["init", "--quiet", "--initial-branch=main"], ["add", "--all"], ["commit", "--quiet", "-m", "Light"]):
+    for command in (
+        ["init", "--quiet", "--initial-branch=main"],
+        ["add", "--all"],
+        ["commit", "--quiet", "-m", "Light"],
+    ):
         subprocess.run(["git", *command], cwd=work, env=environment, check=True)
     subprocess.run(["git", "clone", "--quiet", "--bare", str(work), str(bare)], check=True)
     return bare
@@ -170,6 +182,7 @@ class Repository:
     programs: Path  # comes first on the PATH
     settings: dict[str, str]
     secrets: dict[str, str]
+    storage: dict[str, str] = field(default_factory=dict)
 
     def git(self, *arguments: str) -> str:
         """Git in the clone."""
@@ -217,7 +230,9 @@ class Repository:
         work = place / "work"
         source = str(self.github.git_folder(self.name))
         subprocess.run(["git", "clone", "--quiet", "--branch", branch, source, str(work)], check=True)
-        subprocess.run(["git", "-C", str(work), "remote", "set-url", "origin", f"{self.github.url}/{self.name}"], check=True)
+        subprocess.run(
+            ["git", "-C", str(work), "remote", "set-url", "origin", f"{self.github.url}/{self.name}"], check=True
+        )
         owner, _, short = self.name.partition("/")
         event = {
             "repository": {
@@ -235,8 +250,7 @@ class Repository:
         settings = self.settings | more.pop("settings", {})
         environment = {
             "STUBS": str(state),
-            "STUB_AWS_ACCESS_KEY_ID": KEY_ID,
-            "STUB_AWS_SECRET_ACCESS_KEY": KEY,
+            **{f"STUB_{key}": value for key, value in self.storage.items()},
             "SSL_CERT_FILE": str(self.github.certificate),
             "GIT_SSL_CAINFO": str(self.github.certificate),
             "DVC_NO_ANALYTICS": "1",
@@ -247,22 +261,45 @@ class Repository:
         environment |= more.pop("environment", {})
         assert not more, more
         command = [str(_BIN / "act"), name, "-W", f".github/workflows/{workflow}.yaml", "-e", str(place / "event.json")]
-        command += ["-P", "ubuntu-24.04=-self-hosted", "--action-offline-mode", "--no-cache-server", "-a", "octocat", "--json"]
+        command += [
+            "-P",
+            "ubuntu-24.04=-self-hosted",
+            "--action-offline-mode",
+            "--no-cache-server",
+            "--no-skip-checkout",
+            "-a",
+            "octocat",
+            "--json",
+        ]
         command += ["--github-instance", self.github.host, "--defaultbranch", "main"]
-        command += [f"--local-repository={it}={self.stubs / it.replace('/', '+')}" for it in ACTIONS if "checkout" not in it]
-        command += [f"--secret={key}={value}" for key, value in {"GITHUB_TOKEN": ACTIONS_TOKEN, **secrets}.items() if value]
+        command += [f"--local-repository={it}={self.stubs / it.replace('/', '+')}" for it in ACTIONS]
+        command += [
+            f"--secret={key}={value}" for key, value in {"GITHUB_TOKEN": ACTIONS_TOKEN, **secrets}.items() if value
+        ]
         command += [f"--var={key}={value}" for key, value in settings.items() if value]
         command += [f"--env={key}={value}" for key, value in environment.items()]
         home = place / "home"
         home.mkdir()
-        shell = {"HOME": str(home), "PATH": f"{self.programs}:{_BIN}:{os.environ['PATH']}", "XDG_CACHE_HOME": str(home / "cache")}
+        shell = {
+            "HOME": str(home),
+            "PATH": f"{self.programs}:{_BIN}:{os.environ['PATH']}",
+            "XDG_CACHE_HOME": str(home / "cache"),
+        }
         done = subprocess.run(command, cwd=work, env=shell, capture_output=True, text=True, timeout=240)
         calls = state / "calls.jsonl"
         lines = calls.read_text(encoding="utf-8").splitlines() if calls.exists() else []
         said = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-        summaries = [it["msg"].partition(_SUMMARY)[2] for it in said if _SUMMARY in it["msg"]]
-        log = "".join(f"[{it.get('job', '')}] {it['msg'].rstrip()}\n" for it in said) + done.stderr
-        return Run(done.returncode, log, "\n".join(summaries), [json.loads(line) for line in lines], state)
+        # A composite action's summary is told twice: by its step and by the action.
+        summaries = {(it["job"], it["msg"].partition(_SUMMARY)[2]): None for it in said if _SUMMARY in it["msg"]}
+        log = "".join(f"[{it.get('job', '')}] {it['msg'].rstrip()}\n" for it in said if "LocalRepo" not in it["msg"])
+        (place / "log").write_text(log + done.stderr, encoding="utf-8")
+        return Run(
+            done.returncode,
+            log + done.stderr,
+            "\n".join(text for _, text in summaries),
+            [json.loads(line) for line in lines],
+            state,
+        )
 
     def _subject(self, sha: str) -> str:
         folder = str(self.github.git_folder(self.name))
@@ -272,11 +309,12 @@ class Repository:
 
 @pytest.fixture
 def repository(
-    request: pytest.FixtureRequest, tmp_path: Path, github: Stand, template: Path, stubs: Path, s3: str
+    request: pytest.FixtureRequest, tmp_path: Path, github: Stand, template: Path, stubs: Path, s3: S3
 ) -> Repository:
     """A repository with every secret and variable set, except an App's."""
     made = _repository(request.node.name, tmp_path, github, template, stubs)
-    made.settings["AWS_ENDPOINT_URL_S3"] = s3
+    made.settings["AWS_ENDPOINT_URL_S3"] = s3.endpoint
+    made.storage = s3.env
     return made
 
 
@@ -315,14 +353,12 @@ def app() -> dict[str, dict[str, str]]:
     return {"settings": {"APP_CLIENT_ID": "Iv1.app"}, "secrets": {"APP_PRIVATE_KEY": "a-key"}}
 
 
-def dvc_environment(s3: str) -> dict[str, str]:
+def dvc_environment(storage: dict[str, str]) -> dict[str, str]:
     """What DVC needs to reach the S3 server, and git to commit."""
     return os.environ | {
         "PATH": f"{_BIN}:{os.environ['PATH']}",
         "PYTHONPATH": "src",
-        "AWS_ACCESS_KEY_ID": KEY_ID,
-        "AWS_SECRET_ACCESS_KEY": KEY,
-        "AWS_ENDPOINT_URL_S3": s3,
+        **storage,
         "DVC_NO_ANALYTICS": "1",
         "OMP_WAIT_POLICY": "PASSIVE",
         **{f"GIT_{who}_{what}": f"someone{at}" for who in ("AUTHOR", "COMMITTER") for what, at in _NAMES},
@@ -370,55 +406,3 @@ def _copy(work: Path, registry: str) -> None:
     names = names.replace("ghcr.io/your-org/your-repo", f"{registry}/acme/flights")
     names = names.replace("your-org/your-repo", "acme/flights")
     (work / "slipway.yaml").write_text(names, encoding="utf-8")
-
-
-def _fill(work: Path) -> None:
-    """Small data, few rounds."""
-    from slipway.loop.data import REPOSITORY_MONTHS, sample_months
-
-    shutil.rmtree(work / "data/flights", ignore_errors=True)
-    for month, text in sample_months(REPOSITORY_MONTHS).items():
-        lines = text.splitlines()
-        step = len(lines) // _ROWS
-        path = work / f"data/flights/{month}.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join([lines[0], *lines[1::step]]) + "\n", encoding="utf-8")
-    params = (work / "params.yaml").read_text(encoding="utf-8")
-    (work / "params.yaml").write_text(params.replace("rounds: 150", "rounds: 3").replace("members: 3", "members: 1"))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class _served:  # noqa: N801 - used as a function
-    """A server process for the time of a block, ready when it answers."""
-
-    def __init__(self, command: list[str], environment: dict[str, str], url: str, log: Path, answers: int) -> None:
-        self.command, self.environment, self.url, self.log, self.answers = command, environment, url, log, answers
-
-    def __enter__(self) -> subprocess.Popen[bytes]:
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(self.command, env=self.environment, stdout=log, stderr=log)
-        for _ in range(300):
-            try:
-                code = urllib.request.urlopen(self.url, timeout=2).status
-            except urllib.error.HTTPError as error:
-                code = error.code
-            except (urllib.error.URLError, OSError):
-                code = 0
-            if code == self.answers:
-                return self.process
-            assert self.process.poll() is None, self.log.read_text(errors="replace")[-2000:]
-            time.sleep(0.1)
-        raise AssertionError(f"{self.command[0]} did not answer at {self.url}")
-
-    def __exit__(self, *_: object) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()

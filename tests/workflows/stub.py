@@ -8,6 +8,7 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tarfile
 import urllib.error
@@ -26,6 +27,8 @@ def main(action: str, inputs: dict[str, str]) -> None:
     if (STATE / "broken" / action.replace("/", "+")).exists():
         sys.exit(f"{action}: broken for this test")
     match action:
+        case "actions/checkout":
+            checkout(inputs["ref"], inputs["fetch-depth"])
         case "iterative/setup-cml":
             (STATE / "bin").mkdir(exist_ok=True)
             (STATE / "bin" / "cml").unlink(missing_ok=True)
@@ -39,10 +42,12 @@ def main(action: str, inputs: dict[str, str]) -> None:
             _append("GITHUB_PATH", str(STATE / "bin"))
         case "aws-actions/configure-aws-credentials":
             for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-                _append("GITHUB_ENV", f"{name}={os.environ['STUB_' + name]}")
+                _append("GITHUB_ENV", f"{name}={os.environ.get('STUB_' + name, '')}")
         case "actions/create-github-app-token":
             _append("GITHUB_OUTPUT", "token=token-of-the-app")
         case "actions/upload-artifact":
+            if not Path(inputs["path"]).exists():
+                return  # the action warns, and goes on
             shutil.copytree(inputs["path"], STATE / "artifacts" / inputs["name"], dirs_exist_ok=True)
             url = f"{os.environ['GITHUB_SERVER_URL']}/{os.environ['GITHUB_REPOSITORY']}/actions/runs/1/artifacts/1"
             _append("GITHUB_OUTPUT", f"artifact-url={url}")
@@ -50,6 +55,24 @@ def main(action: str, inputs: dict[str, str]) -> None:
             shutil.copytree(STATE / "artifacts" / inputs["name"], inputs["path"], dirs_exist_ok=True)
         case "docker/build-push-action":
             _append("GITHUB_OUTPUT", f"digest={push(inputs['tags'])}")
+
+
+def checkout(ref: str, depth: str) -> None:
+    """Fetch from the stand-in over HTTP: one commit, or with fetch-depth 0 all branches, as the action does."""
+    what = ref or os.environ["GITHUB_SHA"]
+    fetch = ["--depth=1", "origin", what]
+    if depth == "0":
+        fetch = ["origin", "+refs/heads/*:refs/remotes/origin/*"]
+        what = "origin/main" if what == "main" else what
+    url = f"{os.environ['GITHUB_SERVER_URL']}/{os.environ['GITHUB_REPOSITORY']}"
+    _git("init", "--quiet")
+    _git("remote", "add", "origin", url)
+    _git("fetch", "--quiet", *fetch)
+    _git("checkout", "--quiet", "--force", "--detach", what if depth == "0" else "FETCH_HEAD")
+
+
+def _git(*arguments: str) -> None:
+    subprocess.run(["git", *arguments], check=True)
 
 
 def push(reference: str) -> str:
@@ -95,7 +118,9 @@ def _digest(blob: bytes) -> str:
 def _call(method: str, url: str, data: bytes, kind: str = "") -> Any:
     headers = {"Content-Type": kind} if kind else {}
     try:
-        return urllib.request.urlopen(urllib.request.Request(url, data=data, method=method, headers=headers), timeout=30)
+        return urllib.request.urlopen(
+            urllib.request.Request(url, data=data, method=method, headers=headers), timeout=30
+        )
     except urllib.error.URLError as error:
         sys.exit(f"ERROR: failed to push: {error}")
 

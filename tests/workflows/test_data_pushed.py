@@ -7,14 +7,15 @@ groups, OIDC and the actions themselves are GitHub's; docs/first-run.md says how
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from slipway.loop.data import sample_months
 from slipway.loop.github import COMMENT_LIMIT, watermark
 from slipway.loop.oci import digest_of
 from tests.workflows.conftest import Repository, Run, dvc_environment
@@ -25,19 +26,20 @@ PROPOSED = f"slipway/{BRANCH}"
 BUILD = "docker/build-push-action"
 
 
-def add_june(repository: Repository, s3: str, *, rows: int = 250, spoil: str = "") -> None:
+def add_june(repository: Repository, months: Path, *, spoil: str = "") -> None:
     """What a person does: a new month, `dvc add`, `dvc push`."""
-    lines = sample_months(["2013-06"])["2013-06"].splitlines()
-    text = "\n".join([lines[0], *lines[1 : 1 + rows]]) + "\n"
+    folder = repository.clone / "data/flights"
+    folder.mkdir()
+    for path in months.glob("*.csv"):
+        shutil.copy(path, folder)
     if spoil:
-        text = text.replace(f",{spoil},", ",XX,", 1)
-    environment = dvc_environment(s3)
-    for command in (["dvc", "pull", "--quiet", "data/flights.dvc"], ["dvc", "add", "--quiet", "data/flights"]):
-        if command[1] == "add":
-            (repository.clone / "data/flights/2013-06.csv").write_text(text, encoding="utf-8")
-        subprocess.run(command, cwd=repository.clone, env=environment, check=True, capture_output=True)
-    command = ["dvc", "push", "--quiet", "data/flights.dvc"]
-    subprocess.run(command, cwd=repository.clone, env=environment, check=True, capture_output=True)
+        june = folder / "2013-06.csv"
+        june.write_text(june.read_text(encoding="utf-8").replace(f",{spoil},", ",XX,", 1), encoding="utf-8")
+    for command in (["dvc", "add", "--quiet", "data/flights"], ["dvc", "push", "--quiet", "data/flights.dvc"]):
+        done = subprocess.run(
+            command, cwd=repository.clone, env=dvc_environment(repository.storage), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
 
 
 def pinned_image(repository: Repository, branch: str) -> str:
@@ -52,8 +54,10 @@ def reports(repository: Repository, number: int = 1) -> list[str]:
     return [it["body"] for it in repository.state.comments.get(number, []) if "CML watermark slipway" in it["body"]]
 
 
-def test_a_data_push_becomes_an_image_and_a_pull_request_with_a_report(repository: Repository, s3: str) -> None:
-    add_june(repository, s3)
+def test_a_data_push_becomes_an_image_and_a_pull_request_with_a_report(
+    repository: Repository, small_months: Path
+) -> None:
+    add_june(repository, small_months)
     pushed = repository.push(BRANCH, "June")
     run = repository.pushed(BRANCH)
     assert run.green, run
@@ -73,7 +77,9 @@ def test_a_data_push_becomes_an_image_and_a_pull_request_with_a_report(repositor
     assert digest_of(name, tag) == digest, "what is pinned is what the registry has"
     assert (run.place / "cosign.log").read_text(encoding="utf-8").split() == ["sign", "--yes", image]
 
-    changed = repository.git("-C", str(repository.github.git_folder(repository.name)), "diff", "--name-only", pushed, PROPOSED)
+    changed = repository.git(
+        "-C", str(repository.github.git_folder(repository.name)), "diff", "--name-only", pushed, PROPOSED
+    )
     assert {"Dockerfile", "dvc.lock", "k8s/katib/experiment.yaml", "reports/metrics.json"} <= set(changed.split())
     assert not [name for name in changed.split() if name.startswith(("build/", "data/", "models/"))]
     assert repository.github.head_of(repository.name, BRANCH) == pushed, "your branch stays yours"
@@ -109,8 +115,8 @@ def test_a_second_push_brings_the_same_pull_request_up_to_date(light: Repository
     assert light.state.violations == []
 
 
-def test_bad_data_is_refused_in_a_sentence_on_the_pull_request(repository: Repository, s3: str) -> None:
-    add_june(repository, s3, spoil="EWR")
+def test_bad_data_is_refused_in_a_sentence_on_the_pull_request(repository: Repository, small_months: Path) -> None:
+    add_june(repository, small_months, spoil="EWR")
     pushed = repository.push(BRANCH, "June")
     run = repository.pushed(BRANCH)
     assert not run.green

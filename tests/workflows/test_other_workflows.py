@@ -47,7 +47,8 @@ def test_ci_is_red_when_one_of_its_jobs_is(light: Repository) -> None:
 def test_ci_is_red_when_data_comes_without_its_image(light: Repository) -> None:
     make_says(light)
     light.push(BRANCH, "June")
-    assert light.pushed(BRANCH).green
+    first = light.pushed(BRANCH)
+    assert first.green, first
     assert light.run("ci", "pull_request", opened(light, PROPOSED), PROPOSED).green
     light.git("fetch", "--quiet", str(light.github.git_folder(light.name)), PROPOSED)
     light.git("reset", "--quiet", "--hard", "FETCH_HEAD")

@@ -15,7 +15,7 @@ from tests.workflows.conftest import ACTIONS, ROOT
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yaml"))
 COMPOSITES = sorted((GITHUB / "actions").glob("*/action.yaml"))
-_USES = re.compile(r"uses: (\S+)(.*)")
+_USES = re.compile(r"\buses: (\S+)(.*)")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -92,5 +92,5 @@ def test_the_docs_name_every_workflow_and_every_setting(path: Path) -> None:
     page = (ROOT / "docs/github.md").read_text(encoding="utf-8")
     assert f"`{path.stem}`" in page
     text = path.read_text(encoding="utf-8")
-    for name in set(re.findall(r"(?:vars|secrets)\.([A-Z_]+)", text)):
+    for name in set(re.findall(r"(?:vars|secrets)\.([A-Z0-9_]+)", text)):
         assert f"`{name}`" in page, name

@@ -27,12 +27,12 @@ def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (model / "metadata.json").write_text(f'{{"number": {number}}}', encoding="utf-8")
         tags = {"git_sha": f"{number}" * 40, "data_md5": f"{number}" * 32, "gate": "passed"}
         registry.register_folder(MODEL, model, tags=tags, metrics={"holdout-auc": auc})
-    registry.set_alias(MODEL, "champion", 1)
+    models.set_alias(MODEL, "champion", 1)
     return folder / "mlflow.db"
 
 
 @pytest.fixture
-def registry(empty_registry: Path, tmp_path: Path) -> Registry:
+def models(empty_registry: Path, tmp_path: Path) -> Registry:
     """A registry of the test's own."""
     copy = tmp_path / "mlflow.db"
     copy.write_bytes(empty_registry.read_bytes())
@@ -40,9 +40,9 @@ def registry(empty_registry: Path, tmp_path: Path) -> Registry:
 
 
 @pytest.fixture
-def promote(light: Repository, registry: Registry) -> Callable[..., Run]:
+def promote(light: Repository, models: Registry) -> Callable[..., Run]:
     """Run promote to production, as the tune workflow's message or by hand."""
-    light.settings["MLFLOW_TRACKING_URI"] = registry.uri
+    light.settings["MLFLOW_TRACKING_URI"] = models.uri
 
     def run(event: str = "repository_dispatch", **payload: object) -> Run:
         payload = {"environment": "production"} | payload
@@ -53,7 +53,7 @@ def promote(light: Repository, registry: Registry) -> Callable[..., Run]:
 
 
 def test_the_champion_becomes_a_pull_request_and_merged_the_alias_follows(
-    light: Repository, registry: Registry, promote: Callable[..., Run]
+    light: Repository, models: Registry, promote: Callable[..., Run]
 ) -> None:
     run = promote(version="1")
     assert run.green, run
@@ -65,7 +65,7 @@ def test_the_champion_becomes_a_pull_request_and_merged_the_alias_follows(
     assert diff.split() == [MANIFEST]
 
     # The champion changes before anyone merges: the same pull request now says so.
-    registry.set_alias(MODEL, "champion", 2)
+    models.set_alias(MODEL, "champion", 2)
     assert promote("workflow_dispatch").green
     assert len(light.state.pulls) == 1 and len(reports(light)) == 1
     assert f"{MODEL}/2 for production" in reports(light)[0]
@@ -77,17 +77,17 @@ def test_the_champion_becomes_a_pull_request_and_merged_the_alias_follows(
     # Merged, then reverted: the alias is what main says.
     light.git("fetch", "--quiet", str(light.github.git_folder(light.name)), HEAD)
     light.git("push", "--quiet", str(light.github.git_folder(light.name)), "FETCH_HEAD:refs/heads/main")
-    registry.set_alias(MODEL, "champion", 1)
+    models.set_alias(MODEL, "champion", 1)
     run = light.pushed("main", "rollback")
     assert run.green, run
-    assert registry.aliases(MODEL)["champion"] == 2
+    assert models.aliases(MODEL)["champion"] == 2
     assert light.state.violations == []
 
 
 def test_an_alias_that_moved_meanwhile_is_not_promoted(
-    light: Repository, registry: Registry, promote: Callable[..., Run]
+    light: Repository, models: Registry, promote: Callable[..., Run]
 ) -> None:
-    registry.set_alias(MODEL, "champion", 2)
+    models.set_alias(MODEL, "champion", 2)
     run = promote(version="1")
     assert not run.green
     assert "stands for flight-delay/2 now, not for version 1" in run.log

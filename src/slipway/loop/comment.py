@@ -1,6 +1,6 @@
 """Write a report on a pull request: one comment, brought up to date; and always in the run's summary.
 
-  comment --number 12 --report build/report/report.md
+comment --number 12 --report build/report/report.md
 """
 
 from __future__ import annotations
@@ -23,10 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Comment. Without a report, say at which stage it ended."""
-    if args.report.exists():
-        report = args.report.read_text(encoding="utf-8")
-    else:
-        report = failure_report(_failure())
+    made = args.report.exists()
+    report = args.report.read_text(encoding="utf-8") if made else failure_report(_failure())
     if args.link:
         report = f"{report.rstrip()}\n\n[The whole report with its plots]({args.link})\n"
     print(f"written by {gh.comment(gh.GitHub.from_environment(), args.number, report, args.sha)}")

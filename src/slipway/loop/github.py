@@ -37,6 +37,8 @@ from slipway.errors import UserError
 COMMENT_LIMIT = 65_536
 """Characters GitHub takes in one comment."""
 
+IDENTITY = ("github-actions[bot]", "41898282+github-actions[bot]@users.noreply.github.com")
+"""Who commits: GitHub's own name and address for what a workflow writes."""
 TITLE = "slipway"
 _WATERMARK = re.compile(rf'!\[\]\(https://cml\.dev/watermark\.png#[0-9a-fA-F]+ "CML watermark {TITLE}"\)')
 _CML_SEES = 30  # `cml comment update` reads one page of comments, the oldest
@@ -124,10 +126,10 @@ class GitHub:
         query = urllib.parse.urlencode({"state": "open", "head": f"{owner}:{head}", "base": base})
         # The filter is GitHub's; the comparison is ours, since a stand-in or a proxy may drop the query.
         for pull in self.pages(f"pulls?{query}"):
-            if pull["head"]["ref"] == head and pull["base"]["ref"] == base:
-                if (pull["head"].get("repo") or {}).get("full_name") == self.repository:
-                    found: dict[str, Any] = pull
-                    return found
+            home = (pull["head"]["repo"] or {}).get("full_name")  # null once a fork is deleted
+            if (pull["head"]["ref"], pull["base"]["ref"], home) == (head, base, self.repository):
+                found: dict[str, Any] = pull
+                return found
         return None
 
 
@@ -254,11 +256,9 @@ def _refusal(method: str, path: str, code: int, said: str) -> str:
 
 def _cml_pull_request(github: GitHub, head: str, base: str, title: str, body: str) -> bool:
     # The branch is pushed already: CML then commits and pushes nothing, and opens the pull request.
-    return _cml(
-        github,
-        ["pr", "create", f"--branch={head}", f"--target-branch={base}", f"--title={title}", f"--body={body}"]
-        + [f"--message={title}", *_identity_flags()],
-    )
+    flags = [f"--branch={head}", f"--target-branch={base}", f"--title={title}", f"--body={body}"]
+    flags += [f"--message={title}", f"--user-name={IDENTITY[0]}", f"--user-email={IDENTITY[1]}"]
+    return _cml(github, ["pr", "create", *flags])
 
 
 def _cml_comment(github: GitHub, number: int, text: str, sha: str, *, update: bool) -> bool:
@@ -305,14 +305,6 @@ def _cml(github: GitHub, arguments: list[str], *, sha: str | None = None) -> boo
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or ["no word"]
         print(f"CML failed ({last[0][:200].replace(github.token, '***')}): going over REST.", file=sys.stderr)
     return done.returncode == 0
-
-
-IDENTITY = ("github-actions[bot]", "41898282+github-actions[bot]@users.noreply.github.com")
-"""Who commits: GitHub's own name and address for what a workflow writes."""
-
-
-def _identity_flags() -> list[str]:
-    return [f"--user-name={IDENTITY[0]}", f"--user-email={IDENTITY[1]}"]
 
 
 def _run(command: list[str]) -> str:

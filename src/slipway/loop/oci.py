@@ -56,7 +56,9 @@ def digest_of(image: str, tag: str) -> str | None:
         # A registry may say "denied" for a name that is not there yet. The push then says whether we may.
         if error.code in (401, 403, 404):
             return None
-        raise UserError(f"the registry {host} is in trouble ({error.code} {error.reason}): run this again later.") from None
+        raise UserError(
+            f"the registry {host} is in trouble ({error.code} {error.reason}): run this again later."
+        ) from None
     except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise UserError(f"the registry {host} did not answer ({reason}): run this again when it is back.") from None

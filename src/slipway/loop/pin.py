@@ -85,7 +85,7 @@ def pinned(text: str, image: str, digest: str, inputs: str, path: Path = EXPERIM
     block = _ANNOTATIONS.search(text)
     if block:
         if not block[0].rstrip().endswith("annotations:"):
-            raise UserError(f"{path}: write metadata.annotations with one key a line, so that a pin is a line's change.")
+            raise UserError(f"{path}: write metadata.annotations with one key a line.")
         return text[: block.end()] + note + "\n" + text[block.end() :]
     return re.sub(r"^metadata:[^\n]*\n", lambda line: f"{line[0]}  annotations:\n{note}\n", text, count=1, flags=re.M)
 

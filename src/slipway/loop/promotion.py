@@ -47,7 +47,12 @@ def report(registry: Registry, env: str, before: str, after: str) -> str:
     old = registry.resolve(before) if before else None
     _, new_metrics = registry.run_values(new)
     old_metrics = registry.run_values(old)[1] if old else {}
-    lines = [f"## {after} for {env}", "", f"In the place of {before}." if before else "Nothing is served there yet.", ""]
+    lines = [
+        f"## {after} for {env}",
+        "",
+        f"In the place of {before}." if before else "Nothing is served there yet.",
+        "",
+    ]
     lines += ["| metric | now | proposed | change | |", "|:--|--:|--:|--:|:--|"]
     for name in sorted(new_metrics):
         value, was = new_metrics[name], old_metrics.get(name)

@@ -80,19 +80,18 @@ def propose_data(hub: gh.GitHub, source: str, base: str, handover: Path, link: s
     by_hand = hub.open_pull_request(source, base) is not None
     subject = _git("log", "-1", "--format=%s")
     if verdict.failed:
-        report, labels, title = failure_report(verdict), ("data", "cannot-ship"), f"{source}: {subject}"
+        report = failure_report(verdict)
     else:
         _git("add", "--all")
         _git("apply", "--index", "--allow-empty", str(handover / "change.patch"))
         report = (handover / "report.md").read_text(encoding="utf-8")
-        labels, title = ("data",), f"{source}: {subject}"
     proposal = Proposal(
         head=source if by_hand else PREFIX + source,
         base=base,
-        title=title[:200],
+        title=f"{source}: {subject}"[:200],
         body=_data_body(hub, source, pushed, verdict.image),
         report=_linked(report, link),
-        labels=labels,
+        labels=("data", "cannot-ship") if verdict.failed else ("data",),
         failed=f"{STAGES[verdict.failed]}: {verdict.sentence}" if verdict.failed else None,
         status=True,
     )
@@ -124,9 +123,8 @@ def propose(hub: gh.GitHub, proposal: Proposal) -> str:
         _set_status(hub, sha, proposal.failed)
     if before != sha and not hub.starts_checks:
         hub.call("POST", f"actions/workflows/{CHECKS}/dispatches", {"ref": proposal.head})
-    return (
-        f"Pull request [#{number}]({pull['html_url']}) from `{proposal.head}` "
-        f"({opened_by}; report by {said_by})" + (f". **{proposal.failed}**" if proposal.failed else ".")
+    return f"Pull request [#{number}]({pull['html_url']}) from `{proposal.head}` ({opened_by}; report by {said_by})" + (
+        f". **{proposal.failed}**" if proposal.failed else "."
     )
 
 

@@ -4,6 +4,8 @@
                           all of it; ends with exit code 2 and one sentence at the first stage that fails
   refresh --base origin/main --no-push
                           the same without pushing to the DVC remote: a report on someone's pull request
+  refresh --plots-to s3://bucket/plots --plots-url https://…/plots
+                          and the plots to a place of yours, so that the comment shows them
 
 Leaves build/report for people and build/handover for the job that writes to the repository (`slipway propose`).
 """
@@ -59,13 +61,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `slipway refresh`."""
     parser.add_argument("--base", default="origin/main", metavar="REV", help="compared with; default: %(default)s")
     parser.add_argument("--no-push", action="store_true", help="leave the DVC remote as it is")
+    parser.add_argument("--plots-to", default="", metavar="s3://…", help="where plots are copied to")
+    parser.add_argument("--plots-url", default="", metavar="URL", help="the address of that place for people")
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the stages; at a failure leave the verdict, the report and the summary, and raise."""
     shutil.rmtree(HANDOVER, ignore_errors=True)
+    if bool(args.plots_to) != bool(args.plots_url) or (args.plots_to and not args.plots_to.startswith("s3://")):
+        raise UserError("give --plots-to s3://… and --plots-url, or neither.")
     try:
-        stages(args.base, push=not args.no_push)
+        stages(args.base, push=not args.no_push, plots_to=args.plots_to, plots_url=args.plots_url)
     except StageError as failure:
         verdict = Verdict(failure.stage, failure.sentence)
         write_verdict(verdict)
@@ -76,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
     write_summary(report.read_text(encoding="utf-8"))
 
 
-def stages(base: str, *, push: bool) -> None:
+def stages(base: str, *, push: bool, plots_to: str = "", plots_url: str = "") -> None:
     """Every stage in its order.
 
     Raises:
@@ -90,7 +96,33 @@ def stages(base: str, *, push: bool) -> None:
         _stage("image", [*_ME, "image"])
     write_verdict(Verdict())
     write_patch()
-    _stage("report", [*_ME, "report", "--base", base, "--out", str(REPORT)])
+    report = [*_ME, "report", "--base", base, "--out", str(REPORT)]
+    if not plots_to:
+        _stage("report", report)
+        return
+    # In a folder of the commit's: what a comment shows never changes under it.
+    sha = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    _stage("report", [*report, "--plots-url", f"{plots_url.rstrip('/')}/{sha}"])
+    copy_plots(REPORT / "plots", f"{plots_to.rstrip('/')}/{sha}")
+
+
+def copy_plots(folder: Path, to: str) -> None:
+    """Copy every SVG of ``folder`` below ``to``, an s3:// address.
+
+    Raises:
+        StageError: S3 refused or did not answer.
+    """
+    import boto3
+    import botocore.exceptions
+
+    bucket, _, prefix = to.removeprefix("s3://").partition("/")
+    client = boto3.client("s3")
+    for path in sorted(folder.glob("*.svg")):
+        try:
+            with path.open("rb") as plot:
+                client.put_object(Bucket=bucket, Key=f"{prefix}/{path.name}", Body=plot, ContentType="image/svg+xml")
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+            raise StageError("report", f"{path.name} could not be copied to {to}: {error}") from None
 
 
 def tracked() -> list[str]:
@@ -101,10 +133,11 @@ def tracked() -> list[str]:
 
 def _stage(stage: str, command: list[str]) -> None:
     """Run ``command``, its words passed on to the log as they come."""
-    print(f"::group::{stage}: {' '.join(command[-4:])}" if os.environ.get("GITHUB_ACTIONS") else f"== {stage}", flush=True)
+    on_github = os.environ.get("GITHUB_ACTIONS") == "true"
+    print(f"::group::{stage}" if on_github else f"== {stage}", flush=True)
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     print(done.stdout, flush=True)
-    if os.environ.get("GITHUB_ACTIONS"):
+    if on_github:
         print("::endgroup::", flush=True)
     if done.returncode:
         raise StageError(stage, meaning(done.stdout))

@@ -75,13 +75,10 @@ class Stand:
         self.states: dict[str, State] = {}
         self.certificate = folder / "ca.pem"
         key = folder / "key.pem"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-            + ["-keyout", str(key), "-out", str(self.certificate), "-days", "30", "-subj", "/CN=localhost"]
-            + ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
-            check=True,
-            capture_output=True,
-        )
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        command += ["-keyout", str(key), "-out", str(self.certificate), "-days", "30", "-subj", "/CN=localhost"]
+        command += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+        subprocess.run(command, check=True, capture_output=True)
         stand = self
 
         class Handler(_Handler):
@@ -131,11 +128,9 @@ class Stand:
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any, token: str) -> tuple[int, Any]:
         """GitHub's answer to a REST call."""
-        for verb, pattern, operation in _ROUTES:
-            match = pattern.fullmatch(path)
-            if verb == method and match:
-                break
-        else:
+        routes = ((pattern.fullmatch(path), name) for verb, pattern, name in _ROUTES if verb == method)
+        match, operation = next((route for route in routes if route[0]), (None, ""))
+        if not match:
             raise RefusedError(404, f"Not Found: the stand-in has no {method} {path}; add it to trim.py")
         names = {key: unquote(value) for key, value in match.groupdict().items()}
         shape = API["operations"][operation]
@@ -371,7 +366,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve  # noqa: N815
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") == "chunked":
