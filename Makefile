@@ -61,13 +61,20 @@ bench: setup  ## measure what docs/benchmarks.md shows
 	$(PYTHON) -m benchmarks.image
 
 .PHONY: lint
-lint: setup  ## style, types, YAML, Dockerfile, shell
+lint: setup  ## style, types, YAML, Dockerfile, shell, workflows, secrets
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/yamllint --strict .
 	$(VENV)/bin/hadolint Dockerfile
 	$(VENV)/bin/shellcheck --shell=sh requirements/compile.sh
+	$(VENV)/bin/actionlint
+	$(VENV)/bin/zizmor --quiet --offline --no-progress .github
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	$(VENV)/bin/check-jsonschema --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yaml
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yaml
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(VENV)/bin/betterleaks git . --log-level warn
 	$(VENV)/bin/shellcheck .ci/run .ci/base-image
 
 .PHONY: format
