@@ -19,7 +19,7 @@ from tests.services.mlflow_server import MlflowServer
 from tests.services.postgres import Postgres
 from tests.services.processes import NotStarted
 from tests.services.s3 import S3
-from tests.services.small_models import SmallModels
+from tests.services.small_model import SmallModel
 
 ROOT = Path(__file__).parents[2]
 KEPT_LOGS = ROOT / "build" / "tests" / "services"
@@ -39,7 +39,7 @@ def logs(request: pytest.FixtureRequest) -> Iterator[list[Path]]:
 
 
 @pytest.fixture(scope="session")
-def postgres(logs: list[Path]) -> Iterator[Postgres]:
+def postgres(tmp_path_factory: pytest.TempPathFactory, logs: list[Path]) -> Iterator[Postgres]:
     # Not pytest's folder: PostgreSQL may have to run as somebody who cannot enter that.
     with tempfile.TemporaryDirectory(prefix="slipway-postgres-") as folder:
         try:
@@ -48,7 +48,7 @@ def postgres(logs: list[Path]) -> Iterator[Postgres]:
             missing(f"no PostgreSQL runs here: {error}")
         yield server
         server.stop()
-        logs.append(Path(shutil.copy(server.server.log, tempfile.mkdtemp())))
+        logs.append(Path(shutil.copy(server.server.log, tmp_path_factory.mktemp("postgres"))))
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +59,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory, logs: list[Path]) -> Iterator[S
         missing(f"no S3 server runs here: {error}")
     logs.append(server.server.log)
     yield server
-    server.server.stop(first=signal.SIGKILL)  # a proper end takes it seconds, and nobody reads its data again
+    server.stop(signal.SIGKILL)  # a proper end takes it seconds, and nobody reads its data again
 
 
 @pytest.fixture(scope="session")
@@ -74,11 +74,11 @@ def starting_mlflow(
 
 
 @pytest.fixture(scope="session")
-def small_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallModels]:
-    """A clone with two small models, in the making."""
-    models = SmallModels(tmp_path_factory.mktemp("small"))
-    yield models
-    models.making.stop()
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallModel]:
+    """A clone with a small model, in the making."""
+    model = SmallModel(tmp_path_factory.mktemp("small"))
+    yield model
+    model.making.stop()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -87,8 +87,8 @@ def head_start(request: pytest.FixtureRequest) -> None:
     needed = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
     if "mlflow_server" in needed:
         request.getfixturevalue("starting_mlflow")
-    if "small_models" in needed:
-        request.getfixturevalue("small_models")
+    if "small_model" in needed:
+        request.getfixturevalue("small_model")
 
 
 @pytest.fixture(scope="session")

@@ -62,6 +62,7 @@ class MlflowServer:
             {
                 "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}",
                 "HOME": str(folder),
+                "TMPDIR": str(folder),
                 **{name: told[name] for name in documented_variables()},
                 "AWS_MAX_ATTEMPTS": "1",  # a test stops the storage, and does not want to wait
                 "MLFLOW_DISABLE_TELEMETRY": "true",

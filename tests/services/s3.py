@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 from tests.services.processes import GRPC_OFFSET, NotStarted, Server, free_ports
+
+SOCKETS = Path("/tmp")  # noqa: S108
 
 
 class S3:
@@ -69,9 +72,13 @@ class S3:
             self.stop()
             raise
 
-    def stop(self) -> None:
+    def stop(self, first: signal.Signals = signal.SIGTERM) -> None:
         """End it; the contents stay."""
-        self.server.stop()
+        self.server.stop(first)
+        # It makes sockets in /tmp, whatever TMPDIR says, and leaves some.
+        for port in (number + offset for number in self.ports for offset in (0, GRPC_OFFSET)):
+            for left in SOCKETS.glob(f"seaweedfs-*-{port}.sock"):
+                left.unlink(missing_ok=True)
 
     def _answers(self) -> bool:
         """Its buckets are there, which comes after the port is open."""

@@ -16,13 +16,12 @@ import numpy as np
 import pytest
 import yaml
 
-from slipway.loop.registry import open_registry
 from slipway.loop.server import served
 from slipway.names import load_names
 from tests.services.conftest import ROOT, STORAGE
 from tests.services.mlflow_server import MlflowServer
 from tests.services.s3 import S3
-from tests.services.small_models import AUTHOR, COMMIT, SmallModels, plain_environment
+from tests.services.small_model import AUTHOR, COMMIT, SmallModel, plain_environment
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]  # one set of servers
 
@@ -32,7 +31,7 @@ MANIFEST = "k8s/serving/overlays/production/model.yaml"
 
 @dataclass
 class Clone:
-    """A clone of the repository with two small models, and somebody in it who may use the MLflow server."""
+    """A clone of the repository with a small model, and somebody in it who may use the MLflow server."""
 
     folder: Path
     env: dict[str, str]
@@ -53,14 +52,14 @@ class Clone:
 
 
 @pytest.fixture(scope="module")
-def clone(mlflow_server: MlflowServer, small_models: SmallModels) -> Clone:
-    return Clone(small_models.wait(), plain_environment() | mlflow_server.env)
+def clone(mlflow_server: MlflowServer, small_model: SmallModel) -> Clone:
+    return Clone(small_model.wait(), plain_environment() | mlflow_server.env)
 
 
 @pytest.fixture(scope="module")
 def promoted(clone: Clone) -> str:
     """Registered, through the gate, promoted and committed; gives the address of the manifest."""
-    registered = clone.slipway("register", "--model", "build/first")
+    registered = clone.slipway("register", "--model", "build/model")
     assert registered.startswith(f"{NAME}/1  challenger")
     clone.slipway("gate", "--set-champion")
     clone.slipway("promote", "--env", "production")
@@ -87,7 +86,7 @@ def test_the_promoted_model_answers_from_the_bucket(
 ) -> None:
     for name, value in (plain_environment() | s3.env).items():
         monkeypatch.setenv(name, value)
-    golden = json.loads((clone.folder / "build/first/golden.json").read_text())
+    golden = json.loads((clone.folder / "build/model/golden.json").read_text())
     with served(promoted, NAME, tmp_path / "server.log") as address:
         request = urllib.request.Request(
             f"{address}/predict", json.dumps({"rows": golden["rows"]}).encode(), {"content-type": "application/json"}
@@ -95,18 +94,6 @@ def test_the_promoted_model_answers_from_the_bucket(
         with urllib.request.urlopen(request, timeout=30) as answer:
             probabilities = json.load(answer)["probabilities"]
     assert np.abs(np.array(probabilities) - golden["answers"]).max() < 1e-5
-
-
-def test_a_revert_takes_the_alias_back(clone: Clone, promoted: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert clone.slipway("register", "--model", "build/second").startswith(f"{NAME}/2  challenger")
-    clone.slipway("promote", "--env", "production", "--model", f"{NAME}@challenger", "--expect", "2")
-    clone.commit("Production serves the second model")
-    for key, value in clone.env.items():
-        monkeypatch.setenv(key, value)
-    open_registry().set_alias(NAME, "champion", 2)
-    clone.do("git", *AUTHOR, "revert", "--no-edit", "HEAD")
-    assert yaml.safe_load((clone.folder / MANIFEST).read_text())["spec"]["modelUri"] == promoted
-    assert f"champion is now {NAME}/1" in clone.slipway("promote", "--env", "production", "--follow")
 
 
 def test_a_verb_without_a_password_says_what_to_set(clone: Clone, mlflow_server: MlflowServer) -> None:

@@ -1,4 +1,4 @@
-"""A clone of the repository with three small months, tracked and committed, and two small models in build/."""
+"""A clone of the repository with three small months, tracked and committed, and a small model in build/model."""
 
 from __future__ import annotations
 
@@ -29,11 +29,7 @@ for month, text in sample_months(["2013-01", "2013-02", "2013-03"]).items():
 subprocess.run(["dvc", "add", "--quiet", "data/flights"], check=True)
 prepared = main(["prepare"])
 subprocess.run(["git", *{AUTHOR!r}, "commit", "--quiet", "-am", {COMMIT!r}], check=True)
-sys.exit(
-    prepared
-    or main(["train", "--final", "--out", "build/first"])
-    or main(["train", "--final", "--out", "build/second", "--rounds", "30"])
-)
+sys.exit(prepared or main(["train", "--final", "--out", "build/model"]))
 """
 
 
@@ -48,7 +44,7 @@ def plain_environment() -> dict[str, str]:
     }
 
 
-class SmallModels:
+class SmallModel:
     """The clone, which is being made in a process of its own; :meth:`wait` for it."""
 
     def __init__(self, folder: Path) -> None:
@@ -60,7 +56,7 @@ class SmallModels:
         (self.clone / "params.yaml").write_text(yaml.safe_dump(params))
         (self.clone / "data/flights").mkdir(parents=True, exist_ok=True)
         self.making = Server(
-            "the small models", [sys.executable, "-c", MAKE], folder / "make.log", plain_environment(), cwd=self.clone
+            "the small model", [sys.executable, "-c", MAKE], folder / "make.log", plain_environment(), cwd=self.clone
         )
 
     def wait(self) -> Path:
