@@ -230,6 +230,13 @@ def test_a_run_that_ends_early_leaves_no_decision_of_the_last(inside: Path) -> N
     assert list(out.glob("decision.*")) == []
 
 
+@pytest.mark.parametrize("spec", ["models/chalenger", "flight-delay", "flight-delay/latest", "@champion"])
+def test_a_folder_that_is_misspelt(inside: Path, capsys: pytest.CaptureFixture[str], spec: str) -> None:
+    assert main(["gate", "--challenger", "models/challenger", "--champion", spec]) == 2
+    assert f"{spec} is no folder, and a version is written name/3 or name@alias" in capsys.readouterr().err
+    assert not (inside / "mlflow.db").exists(), "it did not come to asking a registry"
+
+
 def test_a_folder_cannot_be_made_champion(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*FOLDERS, "--set-champion"]) == 2
     assert "--set-champion needs a version of the registry, and --challenger is a folder" in capsys.readouterr().err

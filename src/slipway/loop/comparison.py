@@ -14,7 +14,6 @@ from slipway.model.ensemble import Ensemble
 from slipway.model.features import NAMES, row_encoder
 from slipway.model.matrices import MADE_BY, Months
 from slipway.model.metrics import auc, scores, sorted_auc
-from slipway.model.prepare import as_rows
 from slipway.model.schema import CARRIERS, ORIGINS, schema_json
 
 SLICED_BY = {"carrier": CARRIERS, "origin": ORIGINS}
@@ -79,6 +78,7 @@ def _in_its_own_encoding(model: Ensemble, holdout: Months, flights: Path) -> np.
     """The hold-out as ``model`` reads it: float32, shape (rows, the model's features)."""
     from slipway.model.check import read_month
     from slipway.model.features import answer
+    from slipway.model.prepare import as_rows
 
     columns = {column["name"]: column for column in model.schema["columns"]}
     encode, parts = row_encoder(model.schema), []

@@ -17,6 +17,7 @@ Writes build/gate/decision.json and decision.md. Exit code 0 passed, 1 refused, 
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ FLIGHTS = Path("data/flights")
 DECISION, PAGE = "decision.json", "decision.md"
 CHAMPION, CHALLENGER = "champion", "challenger"
 LATENCY_REQUESTS = 300
+_VERSION = re.compile(r"[^@]+(/\d+|@[^@/]+)")
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ class _Contender:
     def named(cls, spec: str, out: Path) -> _Contender:
         if Path(spec).is_dir():
             return cls(spec, Path(spec))
+        if not _VERSION.fullmatch(spec):
+            raise UserError(f"{spec} is no folder, and a version is written name/3 or name@alias.")
         from slipway.loop.registry import open_registry
 
         registry = open_registry()

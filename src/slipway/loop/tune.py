@@ -29,7 +29,7 @@ from slipway.errors import UserError
 from slipway.files import whole_folder, write_json
 from slipway.loop.experiment import Experiment, read_experiment
 from slipway.loop.katib import EXPERIMENT_LABEL, FAILED, KILLED, OUT, STOPPED, SUCCEEDED, TRIALS, UNAVAILABLE
-from slipway.loop.signals import orderly_end
+from slipway.loop.signals import orderly_end, undisturbed
 from slipway.loop.trial import Processes, Trial, run_trial
 
 EXPERIMENT = Path("k8s/katib/experiment.yaml")
@@ -109,7 +109,8 @@ class Search:
                     if self.verdict:
                         self._processes.end_all()
             except BaseException:
-                self._processes.end_all()
+                with undisturbed():
+                    self._processes.end_all()
                 raise
         return self._conclude()
 
