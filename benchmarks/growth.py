@@ -4,7 +4,8 @@
 
 The years after 2013 are 2013 again under their own dates. `prepare` and a short trial run as processes of their own, in
 the train image's packages. Memory is the peak of a process's resident memory above that of an interpreter which has
-imported the same libraries, and is held against the size of the matrices that the process writes or reads.
+imported the same libraries, and is held against the size of the matrices that the process writes or reads. Growth is
+judged by processor seconds, which busy neighbours change little; the clock's are shown too.
 """
 
 from __future__ import annotations
@@ -74,12 +75,21 @@ def main() -> int:
 
 def tables(sizes: list[dict]) -> tuple[list[str], list[list[object]], dict]:
     """The table and the goals."""
-    header = ["years", "rows", "matrix MB", "prepare s", "train s", "s ÷ million rows", "prepare + MB", "train + MB"]
+    header = [
+        "years",
+        "rows",
+        "matrix MB",
+        "prepare s",
+        "train s",
+        "CPU s ÷ million rows",
+        "prepare + MB",
+        "train + MB",
+    ]
     rows: list[list[object]] = []
     per_row = []
     for size in sizes:
         seconds, memory = size["seconds"], size["memory_bytes"]
-        per_row.append(sum(seconds.values()) / size["rows"])
+        per_row.append(sum(size["cpu_seconds"].values()) / size["rows"])
         rows.append(
             [
                 size["years"], f"{size['rows']:,}", f"{size['matrix_bytes'] / 1e6:.0f}", seconds["prepare"],
@@ -88,7 +98,7 @@ def tables(sizes: list[dict]) -> tuple[list[str], list[list[object]], dict]:
         )  # fmt: skip
     goals = [
         {
-            "goal": f"time per row, {sizes[-1]['years']} years ÷ 1 year",
+            "goal": f"CPU time per row, {sizes[-1]['years']} years ÷ 1 year",
             "measured": round(per_row[-1] / per_row[0], 3),
             "at_most": 1.0,
         }

@@ -22,7 +22,7 @@ def slipway(folder: Path, *arguments: str) -> None:
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": "src"},
         check=True,
         capture_output=True,
-        timeout=120,
+        timeout=600,
     )
 
 
