@@ -53,6 +53,7 @@ th { text-align: left; color: var(--muted); font-weight: 600; white-space: nowra
 th, td { padding: 5px 14px 5px 0; border-bottom: 1px solid var(--grid); vertical-align: top; }
 tr:last-child td { border-bottom: 0; }
 .right { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td:first-child code { white-space: nowrap; }
 .glyphs { color: var(--blue); white-space: nowrap; letter-spacing: -.5px; }
 summary { cursor: pointer; } summary b { font-size: 18px; }
 details[open] summary { margin-bottom: 12px; }

@@ -59,6 +59,7 @@ _STYLE: dict[Any, Any] = {
 }
 _TITLE_CHARACTERS = 78
 _CURVE_POINTS = 300  # more cannot be seen, and would be bytes in every pull request's page
+_SURE, _VAGUE = 0.05, 0.1  # standard errors of an AUC: to be spoken of below the first, not even drawn above the second
 _LABEL_GAP = 5  # points between a mark and its label
 
 
@@ -233,15 +234,18 @@ def draw_months(path: Path, months: Sequence[dict[str, Any]]) -> None:
             f"{area[place]:.3f}" + ("" if month["learnt"] else "\nheld out"), (place, area[place] - error[place]),
             (0, -_LABEL_GAP), textcoords="offset points", ha="center", va="top", color=colour, fontsize=8.5,
         )  # fmt: skip
-    upper.set(xlim=(-0.45, len(months) - 0.55), ylim=(0.45, max(0.9, float(np.nanmax(area + error)) + 0.03)))
+    upper.set(
+        xlim=(-0.45, len(months) - 1 + max(0.45, len(months) / 14)),
+        ylim=(0.45, max(0.9, float(np.nanmax(area + error)) + 0.03)),
+    )
     upper.set_title("AUC with 95 % intervals; hollow: learnt from, so flattering")
     for key, colour, label in (("base_rate", ORANGE, "were late"), ("predicted_rate", BLUE, "expected late")):
         rate = np.array([month[key] for month in months])
         lower.plot(places, rate, color=colour, linewidth=1.8, marker="o", markersize=4)
         above = rate[-1] >= max(months[-1]["base_rate"], months[-1]["predicted_rate"])
         lower.annotate(
-            label, (places[-1], rate[-1]), (0, 6 if above else -6), textcoords="offset points", color=colour,
-            ha="right", va="bottom" if above else "top", fontsize=9,
+            label, (places[-1], rate[-1]), (0, 7 if above else -7), textcoords="offset points", color=colour,
+            ha="center", va="bottom" if above else "top", fontsize=9,
         )  # fmt: skip
     top = max(max(month["base_rate"], month["predicted_rate"]) for month in months)
     lower.set_ylim(0, top * 1.25 or 1)
@@ -258,7 +262,7 @@ def draw_slices(path: Path, name: str, slices: dict[str, list[dict[str, Any]]], 
     """AUC with its 95 % interval and the late rates, for each value of each slicing column."""
     entries = [(kind, entry) for kind in slices for entry in slices[kind]]
     judged = [(kind, entry) for kind, entry in entries if entry["auc"] is not None and entry["auc_error"]]
-    sure = [(kind, entry) for kind, entry in judged if entry["auc_error"] < 0.05] or judged
+    sure = [(kind, entry) for kind, entry in judged if entry["auc_error"] < _SURE] or judged
     worst = min(sure, key=lambda pair: pair[1]["auc"], default=None)
     title = "No slice has both late and punctual flights"
     if worst:
@@ -293,11 +297,13 @@ def draw_slices(path: Path, name: str, slices: dict[str, list[dict[str, Any]]], 
 
 
 def _draw_slice(left: Axes, right: Axes, place: int, entry: dict[str, Any]) -> None:
-    if entry["auc"] is None or entry["auc_error"] is None:
+    if entry["auc"] is None:
         left.text(0.42, place, "only one kind of answer", color=MUTED, va="center", fontsize=8)
+    elif not entry["auc_error"] or entry["auc_error"] > _VAGUE:
+        left.text(0.42, place, "too few flights to tell", color=MUTED, va="center", fontsize=8)
     else:
         reach = 1.96 * entry["auc_error"]
-        shade = MUTED if entry["auc_error"] >= 0.05 else BLUE
+        shade = MUTED if entry["auc_error"] >= _SURE else BLUE
         left.hlines(place, max(entry["auc"] - reach, 0.4), min(entry["auc"] + reach, 1.0), color=shade, linewidth=1.4)
         left.plot([entry["auc"]], [place], marker="o", markersize=5, color=shade, linestyle="none")
     right.barh(place, entry["base_rate"], height=0.62, color=PALE)
