@@ -7,10 +7,12 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from slipway.__main__ import main
 from slipway.loop.registry import Registry, open_registry
@@ -19,7 +21,6 @@ from tests.conftest import ROOT, inside
 
 MODEL = "flight-delay"
 PRODUCTION = Path("k8s/serving/overlays/production/model.yaml")
-DATA = "outs:\n- md5: {}\n  size: 1\n  nfiles: 5\n  hash: md5\n  path: flights\n"
 
 
 def git(*words: str) -> str:
@@ -43,8 +44,11 @@ def before_any_version(small_repository: Path, tmp_path_factory: pytest.TempPath
         for name in ("slipway.yaml", "dvc.yaml"):
             shutil.copy(ROOT / name, name)
         shutil.copytree(ROOT / "k8s/serving", "k8s/serving")
-        Path(".gitignore").write_text("build/\nmlflow.db\nmlruns/\nmodels/\ndata/prepared/\ndata/flights/\n")
-        Path("data/flights.dvc").write_text(DATA.format("a" * 32 + ".dir"))
+        Path(".gitignore").write_text(
+            "build/\n.dvc/tmp/\n.dvc/cache/\nmlflow.db\nmlruns/\nmodels/\ndata/prepared/\ndata/flights/\n"
+        )
+        subprocess.run([Path(sys.executable).with_name("dvc"), "init", "--quiet", "--no-scm"], check=True)
+        subprocess.run([Path(sys.executable).with_name("dvc"), "add", "--quiet", "data/flights"], check=True)
         git("init", "--quiet", "--initial-branch=main")
         git("add", "--all")
         git("commit", "--quiet", "--message", "January to May")
@@ -101,7 +105,7 @@ def test_a_version_is_the_folder_and_says_where_it_comes_from(repository: Path) 
     assert main(["register"]) == 0
     version = registry().resolve(f"{MODEL}@challenger")
     assert version.tags["git_sha"] == git("rev-parse", "HEAD")
-    assert version.tags["data_md5"] == "a" * 32 + ".dir"
+    assert version.tags["data_md5"] == yaml.safe_load(Path("data/flights.dvc").read_text())["outs"][0]["md5"]
     assert version.tags["train_image"].startswith("none")
     assert version.tags["trained_on"] == "2013-01 to 2013-04"
     folder = registry().download(version, Path("build/back"))
@@ -152,6 +156,16 @@ def test_what_differs_from_the_commit_is_not_registered(
     assert registry().versions(MODEL) == []
 
 
+def test_data_that_dvc_does_not_know_is_not_registered(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path("data/flights/2013-01.csv")
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    assert main(["prepare"]) == 0
+    train("models/current")
+    git("commit", "--quiet", "--all", "--message", "The report of other data", "--allow-empty")
+    assert main(["register"]) == 2
+    assert "run `dvc add data/flights`" in said(capsys)
+
+
 def test_without_git_the_commit_comes_from_the_environment(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -197,7 +211,7 @@ def test_an_alias_that_moved_meanwhile_is_not_promoted(champion: Path, capsys: p
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--env", "prod"], "--env is one of production, staging"),
+        (["--env", "prod"], "--env is one of kserve, production, staging"),
         (["--env", "staging", "--model", f"{MODEL}@champoin"], "has no alias 'champoin'; its aliases: challenger"),
         (["--env", "staging", "--model", f"{MODEL}/9"], "has no version 9; its versions: 1"),
         (["--env", "staging", "--image", "ghcr.io/x/serve:latest"], "expected NAME@sha256:"),
@@ -246,7 +260,7 @@ def test_a_trace_leads_from_the_manifest_to_the_commit_of_the_data(
     assert chain["manifest"]["value"].endswith("Serve the first champion")
     assert chain["version"]["value"].startswith(f"{MODEL}/1 (challenger, champion)")
     assert chain["code"]["value"].endswith("January to May")
-    assert re.search(r"md5 a{32}\.dir, since [0-9a-f]+ \S+ January to May", chain["data"]["value"])
+    assert re.fullmatch(r"md5 [0-9a-f]{32}\.dir, since [0-9a-f]+ \S+ January to May", chain["data"]["value"])
     assert links(capsys, f"{MODEL}@champion")["data"] == chain["data"]
     assert links(capsys, str(PRODUCTION)).keys() == chain.keys()
 

@@ -24,7 +24,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib.parse import urlsplit
+from urllib.request import Request, url2pathname, urlopen
 
 from slipway.errors import UserError
 from slipway.files import write_json, write_text
@@ -252,7 +253,7 @@ class Loop:
         from slipway.serving.manifest import read_model_patch
 
         uri = read_model_patch(self.clone / f"k8s/serving/overlays/{SHIPS_TO}/model.yaml").model_uri
-        return Path(uri.removeprefix("file://"))
+        return Path(url2pathname(urlsplit(uri).path))
 
     def _ask(self, step: Step, address: str, rows: list[dict[str, Any]]) -> list[float]:
         """Post rows as any HTTP client would."""

@@ -22,6 +22,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from slipway.errors import UserError
 from slipway.files import finite, read_json, whole_folder, write_json
 from slipway.loop.git import changed, git
@@ -29,8 +31,9 @@ from slipway.model.ensemble import MADE_BY, load_ensemble
 from slipway.names import load_names
 
 CHALLENGER = "challenger"
+FLIGHTS_DVC = Path("data/flights.dvc")
 _SHA = re.compile(r"[0-9a-f]{40}")
-_WHAT_A_MODEL_IS_MADE_OF = ("src/slipway/model", "params.yaml", "dvc.yaml", "data/flights.dvc")
+_WHAT_A_MODEL_IS_MADE_OF = ("src/slipway/model", "params.yaml", "dvc.yaml", str(FLIGHTS_DVC))
 _NO_IMAGE = "none: trained outside an image"
 
 
@@ -65,8 +68,8 @@ def lineage(metadata: dict[str, Any]) -> dict[str, str]:
         UserError: the commit is not known, or what stands in the folder is not what the commit says.
     """
     return {
-        "git_sha": _git_sha(),
-        "data_md5": metadata["data_md5"] or "none: the data is not tracked",
+        "git_sha": _git_sha(metadata["data_md5"]),
+        "data_md5": metadata["data_md5"],
         "train_image": os.environ.get("SLIPWAY_IMAGE") or _NO_IMAGE,
         "experiment": metadata["experiment"] or "none: parameters of params.yaml",
         "trials": ", ".join(trial["name"] for trial in metadata["trials"]) or "none: parameters of params.yaml",
@@ -74,7 +77,7 @@ def lineage(metadata: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _git_sha() -> str:
+def _git_sha(data_md5: str) -> str:
     if sha := os.environ.get("SLIPWAY_GIT_SHA"):
         if not _SHA.fullmatch(sha):
             raise UserError(f"SLIPWAY_GIT_SHA is {sha!r}, expected the 40 hexadecimal digits of a commit.")
@@ -84,7 +87,21 @@ def _git_sha() -> str:
             f"{dirty[0]} differs from the commit, so the version could not be traced back: commit it first "
             f"({len(dirty)} such files)."
         )
+    tracked = tracked_md5()
+    if tracked != data_md5:
+        raise UserError(
+            f"the model was prepared from data with md5 {data_md5}, and {FLIGHTS_DVC} says {tracked}: "
+            "run `dvc add data/flights`, commit it, and `dvc repro`."
+        )
     return git("rev-parse", "HEAD")
+
+
+def tracked_md5() -> str | None:
+    """DVC's address of the data at this commit; None when the data is not tracked."""
+    if not FLIGHTS_DVC.exists():
+        return None
+    md5: str = yaml.safe_load(FLIGHTS_DVC.read_text(encoding="utf-8"))["outs"][0]["md5"]
+    return md5
 
 
 def deployable(model: Path, origin: dict[str, str], out: Path) -> Path:

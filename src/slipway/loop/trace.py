@@ -120,8 +120,8 @@ def _code(sha: str) -> Link:
 
 
 def _data(md5: str) -> Link:
-    if not md5 or md5.startswith("none"):
-        return Link("data", md5 or "?", "the data was not tracked")
+    if not md5:
+        return Link("data", "?", "no data was recorded")
     commit = git("log", "--all", "--format=%h %ad %s", "--date=short", "-S", md5, "--reverse", "--", "data/flights.dvc")
     if not commit:
         return Link("data", f"md5 {md5}", "no commit of this clone has data/flights.dvc with it")

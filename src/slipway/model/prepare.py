@@ -10,6 +10,7 @@ fixed buckets: small enough for Git, so that a pull request can show what change
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Prepare every month."""
     description: dict[str, Any] = {"columns": {c.name: c.expectation() for c in COLUMNS}, "months": {}}
-    index: dict[str, Any] = {"features": list(NAMES), "months": []}
+    index: dict[str, Any] = {"features": list(NAMES), "data_md5": data_md5(args.data), "months": []}
     with whole_folder(args.out) as folder:
         for path in month_files(args.data):
             month = month_of(path)
@@ -56,6 +57,23 @@ def run(args: argparse.Namespace) -> None:
         write_json(folder / INDEX, index)
         write_json(folder / SAMPLE, sample(frame[answered]))
     write_json(args.report, description)
+
+
+def data_md5(folder: Path) -> str:
+    """DVC's address of a folder's content, from the content itself: what data/flights.dvc says once it is added.
+
+    DVC 3 lists a folder's files by path and MD5 as JSON, and takes the MD5 of that.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    listing = [
+        {
+            "md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest(),
+            "relpath": path.relative_to(folder).as_posix(),
+        }
+        for path in files
+    ]
+    text = json.dumps(listing, sort_keys=True)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
 def describe(frame: pd.DataFrame) -> dict[str, Any]:

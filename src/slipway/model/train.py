@@ -22,14 +22,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import ValidationError
 
 from slipway.errors import UserError
 from slipway.files import read_json
 from slipway.model.ensemble import average, import_xgboost, save_ensemble
 from slipway.model.features import NAMES
-from slipway.model.matrices import MADE_BY, PREPARED, Months, load_months, split
+from slipway.model.matrices import INDEX, MADE_BY, PREPARED, Months, load_months, split
 from slipway.model.metrics import scores
 from slipway.model.schema import schema_json
 from slipway.params import HyperParameters, Train, load_params
@@ -37,7 +36,6 @@ from slipway.params import HyperParameters, Train, load_params
 if TYPE_CHECKING:
     import xgboost as xgb
 
-FLIGHTS_DVC = Path("data/flights.dvc")
 DATA_REPORT = Path("reports/data.json")
 
 
@@ -208,7 +206,7 @@ def save(
         "held_out": holdout.names,
         "rows": learnt.rows,
         "features": list(NAMES),
-        "data_md5": data_md5(),
+        "data_md5": read_json(prepared / INDEX, MADE_BY)["data_md5"],
         "xgboost": import_xgboost().__version__,
     }
     save_ensemble(out, members, schema_json(), profile([months[name] for name in learnt.names]), sample, metadata)
@@ -224,14 +222,6 @@ def profile(months: list[dict[str, Any]]) -> dict[str, Any]:
             for bucket, count in column["buckets"].items():
                 total["buckets"][bucket] = total["buckets"].get(bucket, 0) + count
     return {"rows": sum(month["rows"] for month in months), "columns": columns}
-
-
-def data_md5() -> str | None:
-    """DVC's address of data/flights, from data/flights.dvc; None when the data is not tracked."""
-    if not FLIGHTS_DVC.exists():
-        return None
-    md5: str = yaml.safe_load(FLIGHTS_DVC.read_text(encoding="utf-8"))["outs"][0]["md5"]
-    return md5
 
 
 def _predict(members: list[xgb.Booster], months: Months) -> Any:

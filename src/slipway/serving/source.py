@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from slipway.errors import UserError
 
@@ -37,7 +38,7 @@ def fetched(uri: str) -> Iterator[tuple[Path, str]]:
                 f"--model {uri}: expected a folder, s3://bucket/prefix, models:/name/3 or models:/name@alias."
             )
         else:
-            folder = Path(uri.removeprefix("file://"))
+            folder = Path(url2pathname(urlsplit(uri).path) if scheme == "file" else uri)
             if not folder.is_dir():
                 raise UserError(f"--model {uri}: there is no such folder.")
             yield _model_in(folder, uri), ""

@@ -13,10 +13,11 @@ from slipway.errors import UserError
 from slipway.files import read_json
 from slipway.loop.document import Code, Inline, Line
 from slipway.loop.drift import Drift, drift
+from slipway.loop.register import FLIGHTS_DVC
 from slipway.loop.reporting.pipeline import Differences, differences
 from slipway.loop.reporting.revision import Revision, commit, uncommitted
 from slipway.loop.reporting.search_plan import EXPERIMENT
-from slipway.model.train import DATA_REPORT, FLIGHTS_DVC, profile
+from slipway.model.train import DATA_REPORT, profile
 from slipway.params import Params, load_params
 
 METRICS = Path("reports/metrics.json")
