@@ -87,7 +87,8 @@ def mlserver(batch: int, seconds: float) -> Callable[[Path, Path, list[int]], li
         write_json(
             folder / "model-settings.json",
             {
-                "name": "m", "implementation": "mlserver_fused.Fused", "max_batch_size": batch, "max_batch_time": seconds,
+                "name": "m", "implementation": "mlserver_fused.Fused",
+                "max_batch_size": batch, "max_batch_time": seconds,
                 "parameters": {"uri": str(model / "ensemble.onnx")},
             },
         )  # fmt: skip
@@ -112,7 +113,8 @@ def graph(python: Path, model: Path, ports: list[int]) -> list[list[str]]:
         urls.append(f"http://127.0.0.1:{port}")
         commands.append(
             [
-                str(python.parent / "seldon-core-microservice"), f"slipway.serving.graph.{name}", "--service-type", kind,
+                str(python.parent / "seldon-core-microservice"), f"slipway.serving.graph.{name}",
+                "--service-type", kind,
                 "--parameters", json.dumps(parameters), "--http-port", str(port), "--grpc-port", str(grpc),
                 "--metrics-port", str(metrics), "--workers", "1", "--threads", "1",
             ]
@@ -289,8 +291,8 @@ class Running:
 
     def wait(self, body: Path) -> None:
         """Until it answers."""
-        end = time.monotonic() + 120
-        while time.monotonic() < end:
+        end, last = time.monotonic() + 120, Exception("it ended")
+        while time.monotonic() < end and all(process.poll() is None for process in self.processes):
             try:
                 self.ask(body)
                 return
@@ -438,7 +440,7 @@ def table(results: list[dict[str, Any]]) -> str:
     """Markdown, one row a peer and setting, with the ratio to slipway's rate."""
     ours = {(r["rows"], r["clients"]): r for r in results if r["peer"] == "slipway"}
     lines = [
-        "| rows | clients | | requests/s | slipway's ÷ | p50 ms | p99 ms | CPU µs/request | ÷ slipway's | MB | errors |",
+        "| rows | clients | | req/s | slipway's ÷ | p50 ms | p99 ms | CPU µs/request | ÷ slipway's | MB | errors |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for r in sorted(results, key=lambda r: (r["rows"], r["clients"], -r["rps"])):
