@@ -12,3 +12,5 @@ done
 # A person's plain `pip install` needs the whole closure, so here nothing is left out.
 lock --generate-hashes -c constraints.txt base.in -o ../requirements.txt
 lock --generate-hashes uv.in -o uv.txt
+# Seldon's wrapper agrees with nothing else here.
+lock --generate-hashes graph.in -o graph.txt "$@"
