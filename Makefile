@@ -50,6 +50,10 @@ models/current: | setup
 load: setup  ## send real flights to the server on port 8080; then open build/load/report.html
 	$(PYTHON) -m slipway load
 
+.PHONY: bench-serving
+bench-serving: models/current  ## the server beside its peers, in some ten minutes; needs wrk and Go
+	$(PYTHON) -m benchmarks.serving
+
 .PHONY: test
 test: setup  ## every test that needs no cluster
 	$(VENV)/bin/pytest -n 2 --dist loadgroup
