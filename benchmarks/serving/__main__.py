@@ -186,6 +186,7 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="NAMES", help="comma-separated; default: all")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seconds", type=int, default=2, help="of each measurement")
+    parser.add_argument("--clients", default=",".join(map(str, CLIENTS)), metavar="N,N", help="default: %(default)s")
     parser.add_argument("--model", type=Path, default=Path("models/current"))
     parser.add_argument("--rows", type=Path, default=Path("data/prepared/sample.json"))
     parser.add_argument("--out", type=Path, default=HERE / "results.json")
@@ -201,6 +202,7 @@ def main() -> int:
     rows = read_json(args.rows, "python -m slipway prepare")
     bodies = {(peer.name, n): write_body(peer, n, rows, model) for peer in peers for n in ROWS}
     measured: list[dict[str, Any]] = []
+    busy = machine()
     notes: dict[str, Any] = {}
     for turn in range(args.rounds):
         for peer in peers:
@@ -210,7 +212,7 @@ def main() -> int:
                 if turn == 0 and peer.name != "floor":
                     notes[peer.name] = {"largest_difference": agreement(with_peer, bodies[peer.name, 32], rows, model)}
                 for n in ROWS:
-                    for clients in CLIENTS:
+                    for clients in map(int, args.clients.split(",")):
                         result = with_peer.measure(bodies[peer.name, n], clients, args.seconds)
                         measured.append({"peer": peer.name, "rows": n, "clients": clients, "round": turn} | result)
                         print(measured[-1], flush=True)
@@ -218,9 +220,11 @@ def main() -> int:
                     notes["overload"] = overload(model, bodies["slipway", 1], args.seconds)
             finally:
                 with_peer.stop()
-    report = {"machine": machine(), "notes": notes, "results": summarised(measured)}
-    write_json(args.out, report)
-    picture(report["results"], Path("docs/images/serving-latency.png"))
+            # After every peer, so that a run that is cut short leaves what it has.
+            report = {"machine": busy, "notes": notes, "results": summarised(measured)}
+            write_json(args.out, report)
+    if not names:
+        picture(report["results"], Path("docs/images/serving-latency.png"))
     print(table(report["results"]))
     print(json.dumps(notes, indent=2))
     return 0
@@ -472,7 +476,7 @@ def picture(results: list[dict[str, Any]], path: Path) -> None:
                 axis.plot([r["clients"] for r in points], [r[key] for r in points], marker="o", label=peer, **style)
     for axis, title in zip(axes, ("p99 latency, ms", "requests a second"), strict=True):
         axis.set(xscale="log", yscale="log", xlabel="clients", title=f"{title} (one row a request)")
-        axis.set_xticks(CLIENTS, [str(n) for n in CLIENTS])
+        axis.set_xticks(CLIENTS, [str(n) for n in CLIENTS], minor=False)
         axis.grid(alpha=0.3)
     axes[0].legend(fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
