@@ -67,6 +67,7 @@ def test_a_real_server_keeps_its_promises(server: Any, sample_file: Path, tmp_pa
         server.url, sample_file, tmp_path, "--bad-share", "0.2", "--p99-ms", "5000", "--failure-share", "0"
     )
     assert code == 0, report["promises"]
+    assert report["lasted_seconds"] >= 3  # as long as it was asked to, however long the start took
     assert report["outcomes"]["answered"] == report["requests"] > 0
     assert report["bad_rows"]["refused"] == report["bad_rows"]["requests"]
     assert set(report["paths"]) <= {"one row", "32 rows", "V2, one row"}

@@ -131,7 +131,7 @@ class Recorder:
     """Counts what came back, by second, and tells bad requests from a bad server."""
 
     def __init__(self) -> None:
-        self._started = time.time()
+        self.start()
         self._outcomes: Counter[str] = Counter()
         self._bad: Counter[str] = Counter()
         self._paths: dict[str, Counter[float]] = {}
@@ -139,9 +139,13 @@ class Recorder:
         self._failures: Counter[int] = Counter()
         self._users: dict[int, int] = {}
 
+    def start(self) -> None:
+        """Count the seconds from now on."""
+        self._started = time.monotonic()
+
     def good(self, path: str, outcome: str, milliseconds: float, users: int) -> None:
         """A right request came back as ``outcome``, one of ``OUTCOMES``; all but "answered" are failures."""
-        second = int(time.time() - self._started)
+        second = int(time.monotonic() - self._started)
         self._outcomes[outcome] += 1
         self._users[second] = users
         if outcome == "answered":
@@ -157,12 +161,13 @@ class Recorder:
 
     def report(self) -> dict[str, Any]:
         """Everything, ready for JSON; latencies are those of answered requests."""
-        lasted = max(time.time() - self._started, 1e-9)
+        lasted = max(time.monotonic() - self._started, 1e-9)
         every: Counter[float] = sum(self._seconds.values(), Counter())
         requests = sum(self._outcomes.values())
         failures = requests - self._outcomes["answered"]
         seconds = range(max([*self._seconds, *self._failures], default=-1) + 1)
         return {
+            "lasted_seconds": round(lasted, 2),
             "requests": requests,
             "failures": failures,
             "failure_share": failures / requests if requests else 0.0,
