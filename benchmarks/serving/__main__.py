@@ -194,6 +194,7 @@ def main() -> int:
     if not shutil.which("wrk"):
         print("benchmarks.serving: wrk is not installed: apt-get install wrk.", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the peers are ended too
     names = [name.strip() for name in args.only.split(",") if name.strip()]
     peers = [peer for peer in PEERS if not names or peer.name in names]
     WORK.mkdir(parents=True, exist_ok=True)
