@@ -27,7 +27,7 @@ def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (model / "metadata.json").write_text(f'{{"number": {number}}}', encoding="utf-8")
         tags = {"git_sha": f"{number}" * 40, "data_md5": f"{number}" * 32, "gate": "passed"}
         registry.register_folder(MODEL, model, tags=tags, metrics={"holdout-auc": auc})
-    models.set_alias(MODEL, "champion", 1)
+    registry.set_alias(MODEL, "champion", 1)
     return folder / "mlflow.db"
 
 

@@ -195,7 +195,7 @@ def fitted(report: str) -> str:
     note = "\n\n*The report goes on: it is whole in the summary of the run that wrote this.*"
     head = report[: room - len(note) - len("\n```\n</details>")]
     head = head[: head.rfind("\n")] if "\n" in head else head
-    if head.count("\n```") % 2:
+    if f"\n{head}".count("\n```") % 2:
         head += "\n```"
     if head.count("<details") > head.count("</details>"):
         head += "\n</details>"

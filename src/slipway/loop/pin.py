@@ -29,7 +29,7 @@ INPUTS = ["data/*.dvc", "dvc.lock", "dvc.yaml", "params.yaml", "src/slipway/mode
 """What a search's results depend on: the paths whose push sets off `data-pushed`."""
 CONTENT = [*INPUTS, "Dockerfile", ".dockerignore", "requirements/train.txt", "slipway.yaml", "src"]
 _IMAGE = re.compile(r"^(?P<indent>\s*(?:- )?image: )(?P<image>[^\s@#]+)@(?P<digest>sha256:[0-9a-f]{64})", re.MULTILINE)
-_NOTED = re.compile(rf"^(\s*{re.escape(ANNOTATION)}: ).*$", re.MULTILINE)
+_NOTED = re.compile(rf'^(?P<key>\s*{re.escape(ANNOTATION)}: )"(?P<inputs>[^"]*)"', re.MULTILINE)
 _ANNOTATIONS = re.compile(r"^  annotations:[^\n]*\n", re.MULTILINE)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -80,8 +80,8 @@ def pinned(text: str, image: str, digest: str, inputs: str, path: Path = EXPERIM
         raise UserError(f"{path}: {len(found)} lines have an image pinned by digest; there must be exactly one.")
     text = _IMAGE.sub(lambda line: f"{line['indent']}{image}@{digest}", text)
     if _NOTED.search(text):
-        return _NOTED.sub(rf"\g<1>{inputs}", text)
-    note = f"    {ANNOTATION}: {inputs}"
+        return _NOTED.sub(lambda line: f'{line["key"]}"{inputs}"', text)
+    note = f'    {ANNOTATION}: "{inputs}"'  # quoted: a hash may look like a number
     block = _ANNOTATIONS.search(text)
     if block:
         if not block[0].rstrip().endswith("annotations:"):
@@ -101,7 +101,7 @@ def check(path: Path = EXPERIMENT) -> str:
     if not found or found["digest"] == NO_IMAGE:
         return f"{path}: no image is pinned yet; the first data push builds one."
     noted = _NOTED.search(text)
-    if not noted or noted[0].split(": ", 1)[1].strip() != inputs_hash():
+    if not noted or noted["inputs"] != inputs_hash():
         raise UserError(
             f"{path}: the pinned image is of other inputs than this commit's ({', '.join(INPUTS)}). "
             "Let the data-pushed workflow build one: push the branch to the repository itself."

@@ -237,7 +237,7 @@ class _Operations:
                 state.redelivered.append(int(names["delivery_id"]))
                 return 202, {}
             case "GET /rulesets":
-                return 200, [copy.deepcopy(example[0]) | {"id": it["id"], "name": it["name"]} for it in state.rulesets]
+                return 200, [copy.deepcopy(example[0]) | _short(ruleset) for ruleset in state.rulesets]
             case "POST /rulesets":
                 if any(it["name"] == body["name"] for it in state.rulesets):
                     raise RefusedError(422, "Name must be unique")
@@ -313,6 +313,10 @@ def write_comment(state: State, number: int, text: str) -> dict[str, Any]:
     comment |= {"id": 1 + sum(map(len, state.comments.values())), "body": text}
     state.comments.setdefault(number, []).append(comment)
     return comment
+
+
+def _short(ruleset: dict[str, Any]) -> dict[str, Any]:
+    return {key: ruleset[key] for key in ("id", "name", "enforcement")}
 
 
 def _label(name: str) -> dict[str, Any]:

@@ -1,0 +1,298 @@
+"""The verbs behind the workflows, one by one: what act would take too long to show in every shade."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+
+from slipway.__main__ import main
+from slipway.errors import UserError
+from slipway.loop import github as gh
+from slipway.loop import oci, pin, rules
+from slipway.loop.experiment import read_experiment
+from slipway.loop.refresh import meaning
+from tests.workflows.conftest import ROOT
+from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, READ_TOKEN, Stand, State, write_comment
+from tests.workflows.test_data_pushed import pull_request
+
+DIGEST = "sha256:" + "ab" * 32
+EXPERIMENT = (ROOT / "k8s/katib/experiment.yaml").read_text(encoding="utf-8")
+CML = ROOT / "tests/workflows/github/cml.py"
+
+
+@pytest.fixture
+def state(github: Stand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> State:
+    """A repository on the stand-in, with a branch to propose, and the environment of a run in it."""
+    name = f"acme/{abs(hash(request.node.nodeid))}"
+    state = github.repository(name)
+    monkeypatch.chdir(tmp_path)
+    for command in (
+        ["git", "init", "--quiet", "--initial-branch=main"],
+        [
+            "git",
+            "-c",
+            "user.name=s",
+            "-c",
+            "user.email=s@example.org",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "-m",
+            "one",
+        ],
+        ["git", "push", "--quiet", str(github.git_folder(name)), "main"],
+        [
+            "git",
+            "-c",
+            "user.name=s",
+            "-c",
+            "user.email=s@example.org",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "-m",
+            "two",
+        ],
+        ["git", "push", "--quiet", str(github.git_folder(name)), "main:slipway/data/june"],
+    ):
+        subprocess.run(command, check=True)
+    for key, value in {
+        "GITHUB_REPOSITORY": name,
+        "GITHUB_TOKEN": ACTIONS_TOKEN,
+        "GITHUB_API_URL": f"{github.url}/api/v3",
+        "GITHUB_SERVER_URL": github.url,
+        "SSL_CERT_FILE": str(github.certificate),
+        "GIT_SSL_CAINFO": str(github.certificate),
+    }.items():
+        monkeypatch.setenv(key, value)
+    for key in ("REPO_TOKEN", "GH_TOKEN", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"):
+        monkeypatch.delenv(key, raising=False)
+    return state
+
+
+@pytest.fixture
+def cml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CML's double on the PATH."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/cml").symlink_to(CML)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+
+
+def test_a_pin_changes_the_image_and_the_note_and_nothing_else(tmp_path: Path) -> None:
+    once = pin.pinned(EXPERIMENT, "ghcr.io/acme/flights/train", DIGEST, "1" * 16)
+    changed = set(once.splitlines()) - set(EXPERIMENT.splitlines())
+    assert changed == {
+        f"                image: ghcr.io/acme/flights/train@{DIGEST}",
+        "  annotations:",
+        f'    {pin.ANNOTATION}: "{"1" * 16}"',
+    }
+    assert once.count("#") == EXPERIMENT.count("#"), "comments stay"
+    assert pin.pinned(once, "ghcr.io/acme/flights/train", DIGEST, "1" * 16) == once
+    assert yaml.safe_load(once)["metadata"]["annotations"] == {pin.ANNOTATION: "1" * 16}
+    (tmp_path / "experiment.yaml").write_text(once, encoding="utf-8")
+    assert read_experiment(tmp_path / "experiment.yaml").name == "tune", "Katib's own types take it"
+
+
+def test_a_pin_goes_beside_other_annotations() -> None:
+    text = EXPERIMENT.replace("metadata:\n", "metadata:\n  annotations:\n    owner: me\n", 1)
+    assert yaml.safe_load(pin.pinned(text, "a/b", DIGEST, "x"))["metadata"]["annotations"] == {
+        "owner": "me",
+        pin.ANNOTATION: "x",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "digest", "sentence"),
+    [
+        (EXPERIMENT, "sha256:beef", "is not sha256: and 64 hexadecimal digits"),
+        ("kind: Experiment\n", DIGEST, "0 lines have an image pinned by digest"),
+        (EXPERIMENT + f"  image: a@{DIGEST}\n", DIGEST, "2 lines have an image"),
+        (EXPERIMENT.replace("metadata:\n", "metadata:\n  annotations: {a: b}\n", 1), DIGEST, "one key a line"),
+    ],
+)
+def test_what_cannot_be_pinned_is_a_sentence(text: str, digest: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        pin.pinned(text, "a/b", digest, "x")
+
+
+def test_the_check_is_of_the_inputs_and_only_once_an_image_was_pinned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    Path("params.yaml").write_text("a: 1\n", encoding="utf-8")
+    Path("experiment.yaml").write_text(EXPERIMENT, encoding="utf-8")
+    path = Path("experiment.yaml")
+    assert "no image is pinned yet" in pin.check(path)
+    path.write_text(pin.pinned(EXPERIMENT, "a/b", DIGEST, pin.inputs_hash()), encoding="utf-8")
+    assert "is of this commit's inputs" in pin.check(path)
+    Path("README.md").write_text("words\n", encoding="utf-8")
+    assert "is of this commit's inputs" in pin.check(path)
+    Path("params.yaml").write_text("a: 2\n", encoding="utf-8")
+    with pytest.raises(UserError, match="is of other inputs than this commit's"):
+        pin.check(path)
+
+
+@pytest.mark.parametrize("extra", [-1, 0, 1, 5000])
+def test_a_comment_never_exceeds_githubs_limit(extra: int) -> None:
+    room = gh.COMMENT_LIMIT - len(gh.watermark("0" * 40)) - 2
+    line = "x" * 79 + "\n"
+    text = "```diff\n" + (line * (room // 80 + 80))[: room + extra - 8]
+    body = f"{gh.fitted(text)}\n\n{gh.watermark('a' * 40)}"
+    assert len(body) <= gh.COMMENT_LIMIT
+    assert ("The report goes on" in body) is (len(text.strip()) > room)
+    if extra > 0:
+        assert body.count("```") == 2, "what was opened is closed"
+
+
+def test_a_cml_that_says_it_did_and_did_not_is_found_out(
+    state: State, cml: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CML_DOUBLE", "idle")
+    hub = gh.GitHub.from_environment()
+    pull, opened_by = gh.pull_request(hub, "slipway/data/june", "main", "June", "body")
+    assert opened_by == "rest" and pull["number"] == 1
+    assert gh.comment(hub, 1, "the report", "a" * 40) == "rest"
+    assert len(state.comments[1]) == 1
+
+
+def test_cml_does_not_get_to_take_another_pull_request_for_ours(state: State, cml: None, github: Stand) -> None:
+    # CML compares the ends of names: `slipway/data/june` ends with `june`.
+    name = next(key for key, value in github.states.items() if value is state)
+    subprocess.run(["git", "push", "--quiet", str(github.git_folder(name)), "HEAD:refs/heads/june"], check=True)
+    state.pulls[1] = pull_request("june")
+    pull, opened_by = gh.pull_request(gh.GitHub.from_environment(), "slipway/data/june", "main", "June", "body")
+    assert (pull["number"], opened_by) == (2, "rest")
+    assert state.pulls[1]["title"] == "Mine"
+
+
+def test_cml_leaves_no_token_in_the_repository(state: State, cml: None) -> None:
+    hub = gh.GitHub.from_environment()
+    assert gh.pull_request(hub, "slipway/data/june", "main", "June", "body")[1] == "cml"
+    assert ACTIONS_TOKEN not in Path(".git/config").read_text(encoding="utf-8")
+
+
+def test_somebody_elses_words_are_never_overwritten(state: State, cml: None) -> None:
+    state.pulls[1] = pull_request("slipway/data/june")
+    write_comment(state, 1, "I looked at slipway's report; fine.")
+    hub = gh.GitHub.from_environment()
+    gh.comment(hub, 1, "first", "a" * 40)
+    gh.comment(hub, 1, "second", "b" * 40)
+    assert [it["body"].partition("\n")[0] for it in state.comments[1]] == [
+        "I looked at slipway's report; fine.",
+        "second",
+    ]
+
+
+def test_a_token_that_may_not_is_a_sentence_that_says_where_to_look(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPO_TOKEN", READ_TOKEN)
+    with pytest.raises(UserError, match=r"Resource not accessible by integration\. The token lacks the permission"):
+        gh.GitHub.from_environment().call("POST", "pulls", {"title": "t", "head": "slipway/data/june", "base": "main"})
+
+
+def test_the_rules_are_applied_once_and_then_kept_in_line(
+    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GH_TOKEN", APP_TOKEN)
+    monkeypatch.setattr(rules, "RULESETS", ROOT / ".github/rulesets")
+    monkeypatch.setattr("slipway.names.NAMES_FILE", ROOT / "slipway.yaml")
+    monkeypatch.setattr("slipway.names.load_names.__defaults__", (ROOT / "slipway.yaml",))
+    rules.run(argparse.Namespace(dry_run=True))
+    assert state.rulesets == [] and state.settings == {}
+    for _ in range(2):
+        rules.run(argparse.Namespace(dry_run=False))
+    assert [it["name"] for it in state.rulesets] == ["main"]
+    assert state.settings == rules.WORKFLOW_RIGHTS
+    assert "update the ruleset main" in capsys.readouterr().out
+    assert state.violations == []
+
+
+def test_the_required_check_is_one_that_ci_always_reports() -> None:
+    ruleset = json.loads((ROOT / ".github/rulesets/main.json").read_text(encoding="utf-8"))
+    (checks,) = (rule for rule in ruleset["rules"] if rule["type"] == "required_status_checks")
+    ci = yaml.safe_load((ROOT / ".github/workflows/ci.yaml").read_text(encoding="utf-8"))
+    for check in checks["parameters"]["required_status_checks"]:
+        assert ci["jobs"][check["context"]]["if"] == "always()"
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (
+            "lots\nslipway data: data/flights/2013-06.csv: no column dest.\n",
+            "data/flights/2013-06.csv: no column dest.",
+        ),
+        ("ERROR: unexpected error - Unable to locate credentials", "no S3 credentials reached this run"),
+        ("ERROR: unexpected error - Forbidden: An error occurred (403) when calling HeadObject", "S3 refused"),
+        ("ERROR: failed to connect: Could not connect to the endpoint URL", "the S3 endpoint did not answer"),
+        ("ERROR: failed to pull data from the cloud - Checkout failed", "`dvc push`"),
+        ("Traceback\nValueError: that is odd\n", "that is odd"),
+        ("", "no word was said"),
+    ],
+)
+def test_what_a_failed_stage_said_becomes_a_sentence(said: str, sentence: str) -> None:
+    assert sentence in meaning(said)
+
+
+def test_a_setting_that_is_none_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["needs", "aws role"]) == 2
+    assert "is not NAME=true" in capsys.readouterr().err
+
+
+class _Registry(BaseHTTPRequestHandler):
+    """A registry that wants a token first, as ghcr.io does."""
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on stderr."""
+
+    def do_HEAD(self) -> None:
+        known = self.headers.get("Authorization") == "Bearer short-lived"
+        self.send_response(200 if known and self.path.endswith("/known") else 404 if known else 401)
+        host = self.headers["Host"]
+        challenge = f'Bearer realm="http://{host}/token",service="here",scope="repository:acme/train:pull"'
+        self.send_header("WWW-Authenticate", challenge)
+        self.send_header("Docker-Content-Digest", DIGEST)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        asked = self.path == "/token?service=here&scope=repository%3Aacme%2Ftrain%3Apull"
+        known = self.headers.get("Authorization") == "Basic bWU6cGFzcw=="
+        text = json.dumps({"token": "short-lived" if asked and known else "no"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+
+@pytest.fixture
+def token_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Such a registry, and a `docker login` to it."""
+    server = HTTPServer(("127.0.0.1", 0), _Registry)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    host = f"127.0.0.1:{server.server_port}"
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {host: {"auth": "bWU6cGFzcw=="}}}), encoding="utf-8")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    yield host
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_registry_that_wants_a_token_gets_one(token_registry: str) -> None:
+    assert oci.digest_of(f"{token_registry}/acme/train", "known") == DIGEST
+    assert oci.digest_of(f"{token_registry}/acme/train", "unknown") is None
+
+
+@pytest.mark.parametrize("image", ["ghcr.io/Acme/train", "train", "ghcr.io/acme/train:latest"])
+def test_an_image_that_no_registry_takes_is_a_sentence(image: str) -> None:
+    with pytest.raises(UserError, match=r"slipway\.yaml: images\.train"):
+        oci.digest_of(image, "tag")
