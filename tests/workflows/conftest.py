@@ -324,7 +324,7 @@ def light(
 ) -> Repository:
     """The same with data, pipeline and report that cost nothing."""
     made = _repository(request.node.name, tmp_path, github, light_template, stubs)
-    _program(made.programs / "dvc", "echo dvc $*")
+    program(made.programs / "dvc", "echo dvc $*")
     return made
 
 
@@ -336,11 +336,12 @@ def _repository(test: str, tmp_path: Path, github: Stand, template: Path, stubs:
     settings = {"AWS_ROLE": "arn:aws:iam::000000000000:role/slipway"}
     programs = tmp_path / "programs"
     # Nothing is to be installed here, and pip takes seconds to find that out.
-    _program(programs / "python", f'[ "$2" = pip ] || exec {sys.executable} "$@"')
+    program(programs / "python", f'[ "$2" = pip ] || exec {sys.executable} "$@"')
     return Repository(name, github, state, clone, tmp_path, stubs, programs, settings, {})
 
 
-def _program(path: Path, script: str) -> None:
+def program(path: Path, script: str) -> None:
+    """A program to put on the PATH."""
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     path.chmod(0o755)

@@ -54,6 +54,8 @@ def main(action: str, inputs: dict[str, str]) -> None:
         case "actions/download-artifact":
             shutil.copytree(STATE / "artifacts" / inputs["name"], inputs["path"], dirs_exist_ok=True)
         case "docker/build-push-action":
+            prepared = sorted(path.name for path in Path("data/prepared").glob("*.npy"))
+            (STATE / "context.json").write_text(json.dumps(prepared), encoding="utf-8")
             _append("GITHUB_OUTPUT", f"digest={push(inputs['tags'])}")
 
 

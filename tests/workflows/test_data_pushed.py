@@ -6,6 +6,7 @@ groups, OIDC and the actions themselves are GitHub's; docs/first-run.md says how
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -141,12 +142,18 @@ def test_data_that_was_not_pushed_to_the_remote(repository: Repository) -> None:
     assert "`dvc push`" in reports(repository)[0]
 
 
-def test_credentials_that_s3_refuses(repository: Repository) -> None:
+def test_credentials_that_s3_refuses_and_then_takes(repository: Repository) -> None:
     repository.edit("params.yaml", "margin: 0.0 ", "margin: 0.001 ")
     repository.push(BRANCH, "A margin")
     run = repository.pushed(BRANCH, environment={"STUB_AWS_SECRET_ACCESS_KEY": "wrong"})
     assert not run.green
     assert "S3 refused the credentials" in run.summary and "S3 refused the credentials" in reports(repository)[0]
+
+    mended = repository.pushed(BRANCH)
+    assert mended.green, mended
+    assert "Model report" in reports(repository)[0] and repository.state.labels[1] == ["data"]
+    context = json.loads((mended.place / "context.json").read_text(encoding="utf-8"))
+    assert context == [f"2013-{month:02}.npy" for month in range(1, 6)], "the image gets what repro had no need of"
 
 
 def test_without_s3_credentials_it_is_green_and_says_what_to_set(light: Repository) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.workflows.conftest import Repository
+from tests.workflows.conftest import Repository, program
 from tests.workflows.github.server import APP_TOKEN, READ_TOKEN
 from tests.workflows.test_data_pushed import BRANCH, PROPOSED, pull_request, reports
 
@@ -22,18 +22,19 @@ def opened(repository: Repository, head: str, *, fork: bool = False) -> dict[str
 
 
 def make_says(repository: Repository, *, fails: str = "") -> Path:
-    """Put a `make` on the PATH that writes down its target: what make does is not ci's affair."""
+    """Put a `make` on the PATH that writes down its target: what make does is not ci's affair. And a `sudo`."""
     log = repository.folder / "make.log"
-    path = repository.programs / "make"
-    path.write_text(f'#!/bin/sh\necho "$@" >> {log}\n[ "$1" != "{fails}" ]\n', encoding="utf-8")
-    path.chmod(0o755)
+    program(repository.programs / "make", f'echo "$@" >> {log}\n[ "$1" != "{fails}" ]')
+    program(repository.programs / "sudo", "true")
     return log
 
 
-def test_ci_lints_tests_and_looks_at_the_pin(light: Repository) -> None:
+@pytest.mark.parametrize("event", ["pull_request", "push"])
+def test_ci_lints_tests_and_looks_at_the_pin(light: Repository, event: str) -> None:
     log = make_says(light)
     light.push("feature", "Code")
-    run = light.run("ci", "pull_request", opened(light, "feature"), "feature")
+    payload = opened(light, "feature") if event == "pull_request" else {"ref": "refs/heads/feature"}
+    run = light.run("ci", event, payload, "feature")
     assert run.green, run
     assert sorted(log.read_text(encoding="utf-8").split()) == ["lint", "test"]
 
@@ -89,11 +90,16 @@ def test_report_on_a_forks_pull_request_says_why_there_is_none(light: Repository
 @pytest.mark.parametrize(
     ("workflow", "event", "missing"),
     [
+        ("data-pushed", "workflow_dispatch", "`AWS_ROLE` or `AWS_ACCESS_KEY_ID`"),
         ("report", "pull_request", "`AWS_ROLE` or `AWS_ACCESS_KEY_ID`"),
         ("promote", "workflow_dispatch", "`MLFLOW_TRACKING_URI`"),
+        ("promote", "repository_dispatch", "`MLFLOW_TRACKING_URI`"),
         ("rollback", "push", "`MLFLOW_TRACKING_URI`"),
+        ("rollback", "workflow_dispatch", "`MLFLOW_TRACKING_URI`"),
         ("redeliver", "schedule", "`APP_CLIENT_ID`, `APP_PRIVATE_KEY`"),
+        ("redeliver", "workflow_dispatch", "`APP_CLIENT_ID`, `APP_PRIVATE_KEY`"),
         ("template-demo", "schedule", "delete this workflow"),
+        ("template-demo", "workflow_dispatch", "delete this workflow"),
     ],
 )
 def test_without_settings_it_is_green_and_says_what_to_set(
