@@ -143,7 +143,7 @@ def test_data_that_was_not_pushed_to_the_remote(repository: Repository) -> None:
 
 
 def test_credentials_that_s3_refuses_and_then_takes(repository: Repository) -> None:
-    repository.edit("params.yaml", "margin: 0.0 ", "margin: 0.001 ")
+    repository.edit("params.yaml", "margin: 0.0\n", "margin: 0.001\n")
     repository.push(BRANCH, "A margin")
     run = repository.pushed(BRANCH, environment={"STUB_AWS_SECRET_ACCESS_KEY": "wrong"})
     assert not run.green

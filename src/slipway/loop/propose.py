@@ -4,7 +4,7 @@
                           what a data push came to; the pull request is from slipway/data/june, or from data/june
                           itself when someone opened one from it by hand
   propose --head slipway/promote-production --title … --report build/promote.md --label promotion
-                          any other change of the work tree
+                          any other change of the work tree: of tracked files, and what is staged
 
 Saying it twice does nothing twice: the commit's name depends on its content alone, one branch has one pull request,
 and that one comment. A run whose branch has moved on steps aside for the newer run. Needs Python's own library only.
@@ -82,7 +82,6 @@ def propose_data(hub: gh.GitHub, source: str, base: str, handover: Path, link: s
     if verdict.failed:
         report = failure_report(verdict)
     else:
-        _git("add", "--all")
         _git("apply", "--index", "--allow-empty", str(handover / "change.patch"))
         report = (handover / "report.md").read_text(encoding="utf-8")
     proposal = Proposal(
@@ -129,8 +128,11 @@ def propose(hub: gh.GitHub, proposal: Proposal) -> str:
 
 
 def _commit(message: str) -> str:
-    """Commit the work tree's changes, if any, on HEAD; the same content makes the same commit. Returns its SHA."""
-    _git("add", "--all")
+    """Commit what is staged, and what changed of tracked files, on HEAD. Returns the commit's SHA.
+
+    The same content makes the same commit. Files that Git does not know are left out: a tool may have dropped them.
+    """
+    _git("add", "--update")
     if not _git("diff", "--cached", "--name-only"):
         return _git("rev-parse", "HEAD")
     name, email = gh.IDENTITY
