@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -329,7 +330,7 @@ def light(
 
 
 def _repository(test: str, tmp_path: Path, github: Stand, template: Path, stubs: Path) -> Repository:
-    name = f"acme/{test.removeprefix('test_').replace('_', '-')[:60]}"
+    name = f"acme/{re.sub('[^a-z0-9]+', '-', test.removeprefix('test_').lower()).strip('-')}"
     state = github.repository(name, template)
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", str(template), str(clone)], check=True)
