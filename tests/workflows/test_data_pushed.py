@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import yaml
 
@@ -149,11 +150,29 @@ def test_credentials_that_s3_refuses_and_then_takes(repository: Repository) -> N
     assert not run.green
     assert "S3 refused the credentials" in run.summary and "S3 refused the credentials" in reports(repository)[0]
 
-    mended = repository.pushed(BRANCH)
+    plots = {"REPORT_BUCKET": "s3://slipway-data/plots", "REPORT_URL": "https://plots.example.org/plots/"}
+    mended = repository.pushed(BRANCH, settings=plots)
     assert mended.green, mended
-    assert "Model report" in reports(repository)[0] and repository.state.labels[1] == ["data"]
+    (report,) = reports(repository)
+    assert "Model report" in report and repository.state.labels[1] == ["data"]
+    sha = repository.git("rev-parse", "HEAD")
+    shown = re.findall(rf"!\[[^]]*\]\(https://plots\.example\.org/plots/{sha}/(\w+\.svg)\)", report)
+    assert "calibration.svg" in shown
+    assert {f"plots/{sha}/{name}" for name in shown} <= objects(repository.storage)
     context = json.loads((mended.place / "context.json").read_text(encoding="utf-8"))
     assert context == [f"2013-{month:02}.npy" for month in range(1, 6)], "the image gets what repro had no need of"
+
+
+def objects(storage: dict[str, str]) -> set[str]:
+    """Everything in the bucket."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=storage["AWS_ENDPOINT_URL_S3"],
+        aws_access_key_id=storage["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=storage["AWS_SECRET_ACCESS_KEY"],
+        region_name="us-east-1",
+    )
+    return {it["Key"] for it in client.list_objects_v2(Bucket="slipway-data", Prefix="plots/").get("Contents", [])}
 
 
 def test_without_s3_credentials_it_is_green_and_says_what_to_set(light: Repository) -> None:
