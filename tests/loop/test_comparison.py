@@ -15,10 +15,10 @@ from scipy.stats import bootstrap
 from slipway.errors import UserError
 from slipway.loop.comparison import bootstrap_auc_difference, reads_alike, score, slices
 from slipway.model.ensemble import Ensemble, load_ensemble, save_ensemble
-from slipway.model.features import NAMES
+from slipway.model.features import NAMES, schema_json
 from slipway.model.matrices import Months, load_months, split
 from slipway.model.metrics import auc
-from slipway.model.schema import CARRIERS, schema_json
+from slipway.model.schema import CARRIERS
 from tests.loop.conftest import Workshop
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from slipway.model.check import read_month
-from slipway.model.features import FEATURES, NAMES, answer, encode, row_encoder
-from slipway.model.schema import COLUMNS, inputs, schema_json
+from slipway.model.features import FEATURES, NAMES, answer, encode, inputs, row_encoder, schema_json
+from slipway.model.schema import COLUMNS
 
 
 @pytest.fixture(scope="module")

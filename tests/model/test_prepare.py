@@ -12,9 +12,8 @@ import pytest
 
 from slipway.__main__ import main
 from slipway.model.check import read_month
-from slipway.model.features import NAMES
+from slipway.model.features import NAMES, inputs
 from slipway.model.prepare import describe, sample
-from slipway.model.schema import inputs
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from slipway.model.check import read_month
-from slipway.model.features import FEATURES
+from slipway.model.features import FEATURES, inputs, schema_json
 from slipway.model.schema import (
     ANSWER,
     CARRIERS,
@@ -20,8 +20,6 @@ from slipway.model.schema import (
     KEY,
     ORIGINS,
     drift_edges,
-    inputs,
-    schema_json,
 )
 
 

@@ -18,9 +18,8 @@ import numpy as np
 import pytest
 
 from slipway.model.ensemble import import_xgboost, save_ensemble
-from slipway.model.features import NAMES, answer, encode
+from slipway.model.features import NAMES, answer, encode, schema_json
 from slipway.model.prepare import describe, sample
-from slipway.model.schema import schema_json
 from slipway.model.train import profile
 
 ROOT = Path(__file__).resolve().parents[2]

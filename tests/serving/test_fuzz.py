@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slipway.model.schema import inputs
+from slipway.model.features import inputs
 from slipway.serving.app import App
 from slipway.serving.metrics import Metrics
 from slipway.serving.model import load_model

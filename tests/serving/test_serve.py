@@ -73,8 +73,7 @@ def test_v2_tensor_and_v2_columns_agree_with_rows(server: Server, rows: Any, fea
     (output,) = answer["outputs"]
     assert output == {"name": "probability", "datatype": "FP32", "shape": [3], "data": plain["probabilities"]}
 
-    from slipway.model.features import row_encoder
-    from slipway.model.schema import schema_json
+    from slipway.model.features import row_encoder, schema_json
 
     encode = row_encoder(schema_json())
     flat = [None if value != value else value for row in some for value in encode(row)]

@@ -11,10 +11,10 @@ import numpy as np
 from slipway.errors import UserError
 from slipway.files import finite
 from slipway.model.ensemble import Ensemble
-from slipway.model.features import NAMES, row_encoder
+from slipway.model.features import NAMES, row_encoder, schema_json
 from slipway.model.matrices import MADE_BY, Months
 from slipway.model.metrics import auc, scores, sorted_auc
-from slipway.model.schema import CARRIERS, ORIGINS, schema_json
+from slipway.model.schema import CARRIERS, ORIGINS
 
 SLICED_BY = {"carrier": CARRIERS, "origin": ORIGINS}
 

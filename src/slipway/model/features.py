@@ -7,13 +7,13 @@ and the answer of one row cannot leak into another. XGBoost takes missing values
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from slipway.model.schema import ANSWER, COLUMN, LATE_MINUTES
+from slipway.model.schema import ANSWER, COLUMN, COLUMNS, LATE_MINUTES, Column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +48,21 @@ NAMES = tuple(feature.name for feature in FEATURES)
 
 if leaks := [f.source for f in FEATURES if not COLUMN[f.source].known_before_departure]:
     raise AssertionError(f"leakage: {leaks} are known only after departure and cannot be features")
+
+
+def inputs() -> tuple[Column, ...]:
+    """The columns a request must bring: those that some feature is made from."""
+    sources = {feature.source for feature in FEATURES}
+    return tuple(column for column in COLUMNS if column.name in sources)
+
+
+def schema_json() -> dict[str, Any]:
+    """What is stored as ``schema.json`` beside a model: enough to check and encode a request without this package."""
+    return {
+        "question": f"will this flight arrive {LATE_MINUTES} minutes late or more?",
+        "columns": [asdict(column) | {"expectation": column.expectation()} for column in inputs()],
+        "features": [asdict(feature) for feature in FEATURES],
+    }
 
 
 def encode(frame: pd.DataFrame) -> np.ndarray:

@@ -20,9 +20,9 @@ import pandas as pd
 
 from slipway.files import whole_folder, write_json
 from slipway.model.check import month_files, month_of, read_month
-from slipway.model.features import NAMES, answer, encode
+from slipway.model.features import NAMES, answer, encode, inputs
 from slipway.model.matrices import INDEX, PREPARED
-from slipway.model.schema import COLUMNS, drift_edges, inputs
+from slipway.model.schema import COLUMNS, drift_edges
 
 DATA_REPORT = Path("reports/data.json")
 SAMPLE = "sample.json"

@@ -7,8 +7,8 @@ for the hour of the scheduled departure.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 Kind = Literal["date", "clock", "integer", "number", "category", "text"]
 """``date`` is YYYY-MM-DD, ``clock`` is hours and minutes as HHMM (515 is a quarter past five)."""
@@ -112,22 +112,3 @@ def drift_edges(column: Column) -> list[float]:
     else:
         low, high = column.minimum, column.maximum
     return [low + (high - low) * step / DRIFT_BUCKETS for step in range(1, DRIFT_BUCKETS)]
-
-
-def inputs() -> tuple[Column, ...]:
-    """The columns a request must bring: those that some feature is made from."""
-    from slipway.model.features import FEATURES
-
-    sources = {feature.source for feature in FEATURES}
-    return tuple(column for column in COLUMNS if column.name in sources)
-
-
-def schema_json() -> dict[str, Any]:
-    """What is stored as ``schema.json`` beside a model: enough to check and encode a request without this package."""
-    from slipway.model.features import FEATURES
-
-    return {
-        "question": f"will this flight arrive {LATE_MINUTES} minutes late or more?",
-        "columns": [asdict(column) | {"expectation": column.expectation()} for column in inputs()],
-        "features": [asdict(feature) for feature in FEATURES],
-    }

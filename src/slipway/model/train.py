@@ -27,10 +27,9 @@ from pydantic import ValidationError
 from slipway.errors import UserError
 from slipway.files import read_json
 from slipway.model.ensemble import average, import_xgboost, save_ensemble
-from slipway.model.features import NAMES
+from slipway.model.features import NAMES, schema_json
 from slipway.model.matrices import INDEX, MADE_BY, PREPARED, Months, load_months, split
 from slipway.model.metrics import scores
-from slipway.model.schema import schema_json
 from slipway.params import HyperParameters, Train, load_params
 
 if TYPE_CHECKING:
