@@ -9,6 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import date
+from functools import lru_cache
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,9 @@ from slipway.model.features import row_encoder
 MAX_ROWS = 1024
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 _SHOWN = 60
+_MANY = 16
+"""From how many rows on they are read column by column."""
+_NUMBERS = {int, float, type(None)}
 DATATYPES = frozenset("BOOL UINT8 UINT16 UINT32 UINT64 INT8 INT16 INT32 INT64 FP16 FP32 FP64 BYTES".split())
 
 
@@ -50,6 +56,27 @@ class RequestReader:
         self.max_rows = max_rows
         self._checks = [(name, _check(column)) for name, column in self.columns.items()]
         self._encode = row_encoder(schema)
+        numeric = [column for column in self.columns.values() if column["kind"] in ("number", "integer", "clock")]
+        self._numeric = [column["name"] for column in numeric]
+        self._pick: Callable[[Any], tuple[Any, ...]] = (
+            itemgetter(*self._numeric) if len(numeric) > 1 else lambda row: tuple(row[name] for name in self._numeric)
+        )
+        limits = [_limits(column) for column in numeric]
+        self._smallest = np.array([low for low, _ in limits])
+        self._largest = np.array([high for _, high in limits])
+        self._needed = np.array([not column["nullable"] for column in numeric], dtype=bool)
+        self._integers = np.array([column["kind"] != "number" for column in numeric], dtype=bool)
+        self._clocks = np.array([column["kind"] == "clock" for column in numeric], dtype=bool)
+        kinds = {kind: [n for n, c in self.columns.items() if c["kind"] == kind] for kind in ("category", "date")}
+        self._codes = {n: {v: i for i, v in enumerate(self.columns[n]["categories"])} for n in kinds["category"]}
+        self._dates = kinds["date"]
+        placed = [(feature["encoding"], i, feature["source"]) for i, feature in enumerate(self.features)]
+        self._number_features = [i for kind, i, _ in placed if kind == "number"]
+        self._number_sources = [self._numeric.index(source) for kind, _, source in placed if kind == "number"]
+        self._minute_features = [i for kind, i, _ in placed if kind == "minutes"]
+        self._minute_sources = [self._numeric.index(source) for kind, _, source in placed if kind == "minutes"]
+        self._code_features = [(i, source) for kind, i, source in placed if kind == "code"]
+        self._weekday_features = [(i, source) for kind, i, source in placed if kind == "weekday"]
         self._bounds = [_bounds(feature, self.columns[feature["source"]]) for feature in self.features]
         self._low = np.array([low for low, _ in self._bounds], dtype=np.float32)
         self._high = np.array([high for _, high in self._bounds], dtype=np.float32)
@@ -71,6 +98,8 @@ class RequestReader:
 
     def _read(self, rows: list[Any]) -> np.ndarray:
         self._count(len(rows))
+        if len(rows) >= _MANY and (matrix := self._many(rows)) is not None:
+            return matrix
         encoded = []
         checks, encode = self._checks, self._encode
         for position, row in enumerate(rows):
@@ -85,6 +114,36 @@ class RequestReader:
                 raise self._wrong(position, name, row[name])
             encoded.append(encode(row))
         return np.array(encoded, dtype=np.float32)
+
+    def _many(self, rows: list[Any]) -> np.ndarray | None:
+        """Many right rows in half the time, column by column; None when any is not plainly right.
+
+        What is wrong with it, if anything, is then found row by row, so there is one place that refuses.
+        """
+        try:
+            picked = [self._pick(row) for row in rows]
+            if not set(map(type, chain.from_iterable(picked))) <= _NUMBERS:
+                return None
+            values = np.array(picked, dtype=np.float64)
+            coded = {name: [codes[row[name]] for row in rows] for name, codes in self._codes.items()}
+            days = {name: [_weekday(row[name]) for row in rows] for name in self._dates}
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return None
+        unknown = np.isnan(values)
+        wrong = (values < self._smallest) | (values > self._largest) | (unknown & self._needed)
+        wrong |= self._integers & ~unknown & (values != np.floor(values))
+        wrong |= self._clocks & (values % 100 >= 60)
+        if wrong.any():
+            return None
+        matrix = np.empty((len(rows), len(self.features)), dtype=np.float32)
+        matrix[:, self._number_features] = values[:, self._number_sources]
+        clocks = values[:, self._minute_sources]
+        matrix[:, self._minute_features] = clocks // 100 * 60 + clocks % 100
+        for position, source in self._code_features:
+            matrix[:, position] = coded[source]
+        for position, source in self._weekday_features:
+            matrix[:, position] = days[source]
+        return matrix
 
     def tensors(self, body: Any) -> np.ndarray:
         """Read an Open Inference Protocol V2 request.
@@ -203,10 +262,35 @@ class RequestReader:
         )
 
 
+def _limits(column: dict[str, Any]) -> tuple[float, float]:
+    """The smallest and the largest value of a numeric column."""
+    if column["kind"] == "clock":
+        return 0.0, 2400.0
+    low = -_LARGEST_FLOAT32 if column["minimum"] is None else column["minimum"]
+    return low, _LARGEST_FLOAT32 if column["maximum"] is None else column["maximum"]
+
+
+def _is_date(value: Any) -> bool:
+    if type(value) is not str or len(value) != 10 or value[4] != "-" or value[7] != "-":
+        return False
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=4096)
+def _weekday(value: Any) -> float:
+    """Monday is 0. Raises ValueError when it is no date."""
+    if not _is_date(value):
+        raise ValueError
+    return float(date.fromisoformat(value).weekday())
+
+
 def _check(column: dict[str, Any]) -> Callable[[Any], bool]:
     """The test of one value of one column; it never raises."""
-    low = -_LARGEST_FLOAT32 if column["minimum"] is None else column["minimum"]
-    high = _LARGEST_FLOAT32 if column["maximum"] is None else column["maximum"]
+    low, high = _limits(column)
     names = frozenset(column["categories"])
 
     def is_number(value: Any) -> bool:
@@ -219,19 +303,10 @@ def _check(column: dict[str, Any]) -> Callable[[Any], bool]:
 
     def is_clock(value: Any) -> bool:
         kind = type(value)
-        return (kind is int or (kind is float and value.is_integer())) and 0 <= value <= 2400 and value % 100 < 60
+        return (kind is int or (kind is float and value.is_integer())) and low <= value <= high and value % 100 < 60
 
     def is_category(value: Any) -> bool:
         return type(value) is str and value in names
-
-    def is_date(value: Any) -> bool:
-        if type(value) is not str or len(value) != 10 or value[4] != "-" or value[7] != "-":
-            return False
-        try:
-            date.fromisoformat(value)
-        except ValueError:
-            return False
-        return True
 
     def is_text(value: Any) -> bool:
         return type(value) is str
@@ -241,7 +316,7 @@ def _check(column: dict[str, Any]) -> Callable[[Any], bool]:
         "integer": is_integer,
         "clock": is_clock,
         "category": is_category,
-        "date": is_date,
+        "date": _is_date,
         "text": is_text,
     }
     check = checks[column["kind"]]
