@@ -466,10 +466,12 @@ def picture(results: list[dict[str, Any]], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
-    for peer in dict.fromkeys(peer.name for peer in PEERS):
+    figure, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
+    for number, peer in enumerate(peer.name for peer in PEERS):
         points = sorted((r for r in results if r["peer"] == peer and r["rows"] == 1), key=lambda r: r["clients"])
-        style = {"linewidth": 2.5, "color": "#0b6bcb"} if peer == "slipway" else {"linewidth": 1.2}
+        style = (
+            {"linewidth": 2.5, "color": "#0b6bcb"} if peer == "slipway" else {"linewidth": 1.2, "color": f"C{number}"}
+        )
         if peer == "floor":
             style = {"linewidth": 1.2, "color": "#999999", "linestyle": "--"}
         for axis, key in zip(axes, ("p99_ms", "rps"), strict=True):
@@ -477,9 +479,11 @@ def picture(results: list[dict[str, Any]], path: Path) -> None:
                 axis.plot([r["clients"] for r in points], [r[key] for r in points], marker="o", label=peer, **style)
     for axis, title in zip(axes, ("p99 latency, ms", "requests a second"), strict=True):
         axis.set(xscale="log", yscale="log", xlabel="clients", title=f"{title} (one row a request)")
-        axis.set_xticks(CLIENTS, [str(n) for n in CLIENTS], minor=False)
+        shown = sorted({r["clients"] for r in results})
+        axis.set_xticks(shown, [str(n) for n in shown])
+        axis.minorticks_off()
         axis.grid(alpha=0.3)
-    axes[0].legend(fontsize=8)
+    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)
