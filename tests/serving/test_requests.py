@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from slipway.model.features import encode, row_encoder
+from slipway.model.features import encode, row_encoder, schema_json
 from slipway.model.prepare import sample
-from slipway.model.schema import schema_json
 from slipway.serving.requests import Refusal, RequestReader
 
 READER = RequestReader(schema_json())
