@@ -63,23 +63,24 @@ def main(argv: list[str] | None = None) -> int:
     """Run one verb. Exit codes: 0 done, 1 the verb's own "no" (a refused gate), 2 bad input."""
     argv = sys.argv[1:] if argv is None else argv
     verb = command_line().parse_args(argv[:1]).verb
-    module = importlib.import_module(VERBS[verb][0])
-    parser = argparse.ArgumentParser(
-        prog=f"python -m slipway {verb}",
-        description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    module.add_arguments(parser)
-    args = parser.parse_args(argv[1:])
-    signal.signal(signal.SIGTERM, _end_as_on_ctrl_c)
     try:
-        code = module.run(args) or 0
+        module = importlib.import_module(VERBS[verb][0])
+        parser = argparse.ArgumentParser(
+            prog=f"python -m slipway {verb}",
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(parser)
+        args = parser.parse_args(argv[1:])
+        signal.signal(signal.SIGTERM, _end_as_on_ctrl_c)
+        code: int = module.run(args) or 0
         sys.stdout.flush()
         return code
     except UserError as error:
         print(f"slipway {verb}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C changes nothing now
         print(f"slipway {verb}: stopped.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `slipway trace … | head`

@@ -41,6 +41,11 @@ class Demo:
 def clean_clone(at: Path) -> Path:
     """A clone of the commit that is checked out, with this repository's .venv, so that `make` has nothing to set up."""
     subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(at)], check=True)
+    return with_our_venv(at)
+
+
+def with_our_venv(at: Path) -> Path:
+    """Give a clone this repository's .venv, older requirements than it, and so nothing for `make` to set up."""
     for requirements in (at / "requirements").glob("*.txt"):
         os.utime(requirements, (0, 0))
     (at / ".venv").symlink_to(REPOSITORY / ".venv")
@@ -73,5 +78,4 @@ def demo_clone(demo: Demo, tmp_path: Path) -> Path:
     shutil.copytree(demo.out / "origin.git", tmp_path / "origin.git")
     shutil.copytree(demo.out / "dvc-remote", tmp_path / "dvc-remote")
     subprocess.run(["git", "remote", "set-url", "origin", str(tmp_path / "origin.git")], cwd=copy, check=True)
-    (copy / ".venv").symlink_to(REPOSITORY / ".venv")
-    return copy
+    return with_our_venv(copy)
