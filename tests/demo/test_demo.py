@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.demo, pytest.mark.xdist_group("demo")]
 def test_every_step_was_taken_and_timed(demo: Demo) -> None:
     titles = [step["title"] for step in demo.loop["steps"]]
     assert titles == [
-        *("Clone", "The first champion", "Push data", "Report", "Search"),
+        *("Clone", "Data", "The first champion", "Push data", "Report", "Search"),
         *("Gate and promote", "Serve", "Refuse", "Roll back"),
     ]
     assert all(step["seconds"] > 0 and step["commands"] for step in demo.loop["steps"])

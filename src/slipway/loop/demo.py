@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,13 @@ from urllib.request import Request, url2pathname, urlopen
 from slipway.errors import UserError
 from slipway.files import write_json, write_text
 from slipway.loop.git import git
-from slipway.loop.server import served
+from slipway.loop.server import free_port, served
 
 OUT = Path("build/demo")
 NEW_MONTH = "2013-06"
 SHIPS_TO = "production"
 _ROWS_ASKED = 5
+_REGISTRY_SECONDS = 120
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +89,7 @@ class Loop:
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("SLIPWAY_")} | {
             "PYTHONPATH": "src",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-            "MLFLOW_TRACKING_URI": f"sqlite:///{self.clone / 'mlflow.db'}",
+            "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}",
             "DVC_NO_ANALYTICS": "1",
             "GIT_AUTHOR_NAME": "Slipway demo",
             "GIT_AUTHOR_EMAIL": "demo@localhost",
@@ -99,32 +100,70 @@ class Loop:
     def run(self, trials: int, seconds: int) -> None:
         """Take every step."""
         began = time.monotonic()
-        self._clone()
-        self._first_champion()
-        self._push_june()
-        self._report()
-        self._search(trials)
-        self._ship()
-        self._answer(seconds)
-        self._refuse_a_worse_one()
-        self._roll_back()
-        self.seconds = time.monotonic() - began
+        with ExitStack() as while_the_loop_runs:
+            self._clone()
+            registry = while_the_loop_runs.enter_context(self._registry())
+            self._months()
+            self._first_champion(registry)
+            self._push_june()
+            self._report()
+            self._search(trials)
+            self._ship()
+            self._answer(seconds)
+            self._refuse_a_worse_one()
+            self._roll_back()
+            self.seconds = time.monotonic() - began
 
     def _clone(self) -> None:
-        with self._step("Clone", "A Git remote, a DVC remote and a registry of their own, and the months in Git."):
+        with self._step("Clone", "A clone with a Git remote and a DVC remote of its own."):
             self._do("git", "init", "--quiet", "--bare", "--initial-branch=main", str(self._origin), at=Path.cwd())
             self._do("git", "push", "--quiet", str(self._origin), "HEAD:refs/heads/main", at=Path.cwd())
             self._do("git", "clone", "--quiet", str(self._origin), str(self.clone), at=Path.cwd())
             self._do("dvc", "remote", "modify", "--local", "storage", "url", str(self._data))
+
+    @contextmanager
+    def _registry(self) -> Iterator[subprocess.Popen[bytes]]:
+        """An MLflow server on the clone's own mlflow.db and mlruns, which a verb without a server would use.
+
+        Verbs that ask a server start several seconds sooner than those that open the database themselves.
+        """
+        address = urlsplit(self._environment["MLFLOW_TRACKING_URI"])
+        with (self.clone.parent / "mlflow.log").open("wb") as log:
+            process = subprocess.Popen(
+                [
+                    sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(address.port),
+                    "--workers", "1", "--backend-store-uri", f"sqlite:///{self.clone / 'mlflow.db'}",
+                    "--no-serve-artifacts", "--default-artifact-root", (self.clone / "mlruns").as_uri(),
+                ],
+                env=self._environment | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        try:
+            yield process
+        finally:
+            _end(process)
+
+    def _wait_for(self, registry: subprocess.Popen[bytes]) -> None:
+        """Wait until the MLflow server answers: its first start makes the tables of its database."""
+        deadline = time.monotonic() + _REGISTRY_SECONDS
+        while time.monotonic() < deadline and registry.poll() is None:
+            with suppress(OSError), urlopen(f"{self._environment['MLFLOW_TRACKING_URI']}/health", timeout=2):
+                return
+            time.sleep(0.1)
+        raise UserError(f"the demo's MLflow server does not answer; its log is {self.clone.parent / 'mlflow.log'}.")
+
+    def _months(self) -> None:
+        with self._step("Data", "January to May, made byte for byte as Git expects them, and an MLflow server."):
             self._slipway("data", "make")
             self._do("dvc", "add", "--quiet", "data/flights")
             if changed := git("status", "--porcelain", at=self.clone):
                 raise UserError(f"`make data` made other bytes than Git expects: {changed}; see docs/data.md.")
             self._do("dvc", "push", "--quiet")
 
-    def _first_champion(self) -> None:
-        with self._step("The first champion", "January to May. Nobody to beat yet, so the gate's floors decide."):
+    def _first_champion(self, registry: subprocess.Popen[bytes]) -> None:
+        with self._step("The first champion", "Trained on January to April. Nobody to beat yet, so floors decide."):
             self._do("dvc", "repro", "--quiet", "train")
+            self._wait_for(registry)
             self._slipway("register")
             self._slipway("gate", "--set-champion")
             self._slipway("promote", "--env", SHIPS_TO)
@@ -285,7 +324,7 @@ class Loop:
         }
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
     """End a step's process and all it started."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
