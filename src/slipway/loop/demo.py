@@ -41,7 +41,7 @@ _REGISTRY_SECONDS = 120
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `slipway demo`."""
-    parser.add_argument("--trials", type=int, default=6, metavar="N", help="of the search; default: %(default)s")
+    parser.add_argument("--trials", type=int, default=5, metavar="N", help="of the search; default: %(default)s")
     parser.add_argument("--seconds", type=int, default=10, metavar="N", help="of load; default: %(default)s")
     parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help="default: %(default)s")
 
