@@ -91,10 +91,6 @@ class Loop:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}",
             "DVC_NO_ANALYTICS": "1",
-            "GIT_AUTHOR_NAME": "Slipway demo",
-            "GIT_AUTHOR_EMAIL": "demo@localhost",
-            "GIT_COMMITTER_NAME": "Slipway demo",
-            "GIT_COMMITTER_EMAIL": "demo@localhost",
         }
 
     def run(self, trials: int, seconds: int) -> None:
@@ -119,6 +115,9 @@ class Loop:
             self._do("git", "init", "--quiet", "--bare", "--initial-branch=main", str(self._origin), at=Path.cwd())
             self._do("git", "push", "--quiet", str(self._origin), "HEAD:refs/heads/main", at=Path.cwd())
             self._do("git", "clone", "--quiet", str(self._origin), str(self.clone), at=Path.cwd())
+            # In the clone's own settings, so that who goes on in it (docs/data.md) can commit on a machine without a name.
+            self._do("git", "config", "user.name", "Slipway demo")
+            self._do("git", "config", "user.email", "demo@localhost")
             self._do("dvc", "remote", "modify", "--local", "storage", "url", str(self._data))
 
     @contextmanager
