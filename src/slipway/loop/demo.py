@@ -115,7 +115,7 @@ class Loop:
             self._do("git", "init", "--quiet", "--bare", "--initial-branch=main", str(self._origin), at=Path.cwd())
             self._do("git", "push", "--quiet", str(self._origin), "HEAD:refs/heads/main", at=Path.cwd())
             self._do("git", "clone", "--quiet", str(self._origin), str(self.clone), at=Path.cwd())
-            # In the clone's own settings, so that who goes on in it (docs/data.md) can commit on a machine without a name.
+            # In its own settings, so that who goes on in it (docs/data.md) can commit on a machine without a name.
             self._do("git", "config", "user.name", "Slipway demo")
             self._do("git", "config", "user.email", "demo@localhost")
             self._do("dvc", "remote", "modify", "--local", "storage", "url", str(self._data))
