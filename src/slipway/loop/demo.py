@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -37,6 +36,7 @@ NEW_MONTH = "2013-06"
 SHIPS_TO = "production"
 _ROWS_ASKED = 5
 _REGISTRY_SECONDS = 120
+_END_SECONDS = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -324,12 +324,16 @@ class Loop:
 
 
 def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
-    """End a step's process and all it started."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    """End a step's process and all it started, in whatever group that runs: DVC's stages have one of their own."""
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):
+        family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+        for member in family:
+            with suppress(psutil.NoSuchProcess):
+                member.terminate()
+        _, alive = psutil.wait_procs(family, timeout=_END_SECONDS)
+        for member in alive:
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+    process.wait()
