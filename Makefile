@@ -56,7 +56,7 @@ bench-serving: models/current  ## the server beside its peers, in some ten minut
 
 .PHONY: test
 test: setup  ## every test that needs no cluster
-	$(VENV)/bin/pytest -n 2 --dist loadgroup
+	$(VENV)/bin/pytest -n 2
 
 .PHONY: bench
 bench: setup  ## measure what docs/benchmarks.md shows

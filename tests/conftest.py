@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 import yaml
@@ -20,6 +20,31 @@ ROOT = Path(__file__).resolve().parents[1]
 MONTHS = [f"2013-{number:02}" for number in range(1, 7)]
 _EVERY = 12  # of the real flights, one in so many: about 2,300 a month
 _NOT_TESTED = "NOT TESTED: "
+
+
+_TOGETHER = ("tests/demo", "tests/image", "tests/workflows", "tests/services")
+"""Folders whose tests share what is dear (a demo, images, servers): longest first, as they are begun first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no process is left alone with it at the end."""
+    items.sort(key=lambda item: next((n for n, it in enumerate(_TOGETHER) if item.nodeid.startswith(it)), len(items)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a folder of `_TOGETHER`, and elsewhere a file, to one process: what they share is then made once.
+
+    pytest-xdist's own mark for this, `xdist_group`, is not seen by pytest 9.2: the demo ran twice, and nobody was told.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((it for it in _TOGETHER if nodeid.startswith(it)), nodeid.partition("::")[0])
+
+    config.option.loadscopereorder = False
+    return Together(config, log)
 
 
 def missing(what: str) -> NoReturn:

@@ -16,7 +16,7 @@ import yaml
 
 from tests.demo.conftest import Demo, clean_clone, stranger
 
-pytestmark = [pytest.mark.demo, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.demo
 
 
 def test_every_step_was_taken_and_timed(demo: Demo) -> None:

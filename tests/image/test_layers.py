@@ -12,7 +12,7 @@ from benchmarks.engine import Engine, gzipped
 from tests.conftest import ROOT
 from tests.image.conftest import slipway
 
-pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
+pytestmark = pytest.mark.docker
 
 MEGABYTE = 1_000_000
 

@@ -14,7 +14,7 @@ import pytest
 from tests.services.conftest import ROOT
 from tests.services.s3 import S3
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]  # one set of servers
+pytestmark = pytest.mark.services
 
 DVC = Path(sys.executable).with_name("dvc")
 MONTHS = {"2013-01.csv": b"date,carrier\n2013-01-01,UA\n", "2013-02.csv": b"date,carrier\n2013-02-01,AA\n"}

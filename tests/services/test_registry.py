@@ -24,7 +24,7 @@ from tests.services.mlflow_server import MlflowServer, documented_command
 from tests.services.processes import free_ports
 from tests.services.s3 import S3
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]  # one set of servers
+pytestmark = pytest.mark.services
 
 PARAMS = {f"{member}.{name}": member + 0.1 for member in range(30) for name in ("eta", "gamma", "alpha", "lambda")}
 

@@ -23,7 +23,7 @@ from tests.services.mlflow_server import MlflowServer
 from tests.services.s3 import S3
 from tests.services.small_model import AUTHOR, COMMIT, SmallModel, plain_environment
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("services")]  # one set of servers
+pytestmark = pytest.mark.services
 
 NAME = load_names(ROOT / "slipway.yaml").model
 MANIFEST = "k8s/serving/overlays/production/model.yaml"
