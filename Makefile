@@ -70,7 +70,7 @@ lint: setup  ## style, types, YAML, Dockerfile, shell, workflows, secrets
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/yamllint --strict .
-	$(VENV)/bin/hadolint Dockerfile .github/smoke/Dockerfile
+	$(VENV)/bin/hadolint Dockerfile .github/smoke/Dockerfile k8s/serving/overlays/graph/Dockerfile
 	$(VENV)/bin/shellcheck --shell=sh requirements/compile.sh
 	$(VENV)/bin/actionlint
 	$(VENV)/bin/zizmor --quiet --offline --no-progress .github

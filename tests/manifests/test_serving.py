@@ -101,6 +101,27 @@ def test_the_pod_is_fit_for_a_shared_node(overlay: str, promoted: dict[str, Any]
     assert predictor["graph"]["envSecretRefName"] == "slipway-models"
 
 
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_no_container_has_rights_or_a_writable_root(overlay: str, promoted: dict[str, Any]) -> None:
+    spec = served(promoted[overlay])["spec"]
+    pods = [spec["predictor"]] if "predictor" in spec else [p["componentSpecs"][0]["spec"] for p in spec["predictors"]]
+    for pod in pods:
+        assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["runAsUser"] == 10001
+        for container in pod["containers"]:
+            rights = container["securityContext"]
+            assert rights["readOnlyRootFilesystem"] and not rights["allowPrivilegeEscalation"]
+            assert rights["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["limits"]["memory"]
+
+
+def test_the_graph_s_image_has_the_base_of_the_others() -> None:
+    bases = [
+        next(line.split()[1] for line in (ROOT / path).read_text().splitlines() if line.startswith("FROM "))
+        for path in ("Dockerfile", "k8s/serving/overlays/graph/Dockerfile")
+    ]
+    assert bases[0] == bases[1]
+
+
 def test_the_graph_has_the_ensemble_s_members(promoted: dict[str, Any]) -> None:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     (predictor,) = served(promoted["graph"])["spec"]["predictors"]
