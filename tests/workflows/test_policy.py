@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from slipway.errors import UserError
+from slipway.loop import promotion
+from slipway.names import Promotions, load_names
 from tests.workflows.conftest import ACTIONS, ROOT
 
 GITHUB = ROOT / ".github"
@@ -106,3 +109,14 @@ def test_production_is_approved_by_its_owners_and_a_staging_promotion_by_anyone(
     assert owners("/k8s/serving/overlays/production/model.yaml") == ["@your-org/model-owners"]
     assert owners("/k8s/serving/overlays/staging/model.yaml") == []
     assert owners("/k8s/serving/overlays/staging/kustomization.yaml") == ["@your-org/platform"]
+
+
+def test_only_staging_is_told_to_merge_itself_and_a_misspelt_environment_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert promotion.merges_itself("staging") and not promotion.merges_itself("production")
+    names = load_names().model_copy(update={"promotions": Promotions(auto_merge=("stagging",))})
+    monkeypatch.setattr(promotion, "load_names", lambda: names)
+    with pytest.raises(UserError, match=r"promotions\.auto_merge: 'stagging' is no folder of k8s/serving/overlays"):
+        promotion.merges_itself("staging")

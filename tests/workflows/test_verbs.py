@@ -16,8 +16,8 @@ import yaml
 
 from slipway.__main__ import main
 from slipway.errors import UserError
+from slipway.loop import auto_merge, oci, pin, redeliver, rules
 from slipway.loop import github as gh
-from slipway.loop import oci, pin, redeliver, rules
 from slipway.loop.experiment import read_experiment
 from slipway.loop.refresh import meaning
 from tests.workflows.conftest import ROOT, program
@@ -273,6 +273,36 @@ def test_what_a_terminal_would_act_on_is_not_in_a_comment(state: State, cml: Non
     assert len(state.comments[1]) == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("Pull request Auto merge is not allowed for this repository", "'Allow auto-merge'. It waits for a person."),
+        ('["Pull request Pull request is in clean status"]', "nothing is left for GitHub to wait for"),
+        ("Pull request is in unstable status", "ask for no check"),
+    ],
+)
+def test_a_refusal_to_wait_is_a_sentence(
+    state: State, words: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise UserError(f"GitHub did not do POST graphql: {words}.")
+
+    monkeypatch.setattr(gh.GitHub, "graphql", refuse)
+    pull = {"node_id": "PR_1", "base": {"ref": "main"}}
+    said = auto_merge.enable(gh.GitHub.from_environment(), pull)
+    assert said.startswith("**It does not merge itself**: ") and sentence in said
+
+
+def test_a_token_that_may_not_ask_for_auto_merge_is_no_refusal_to_wait(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state.pulls[1] = pull_request("slipway/data/june")
+    pull = gh.GitHub.from_environment().call("GET", "pulls/1")
+    monkeypatch.setenv("REPO_TOKEN", READ_TOKEN)
+    with pytest.raises(UserError, match=r"Resource not accessible by integration\. The token lacks the permission"):
+        auto_merge.enable(gh.GitHub.from_environment(), pull)
+
+
 def test_the_rules_are_applied_once_and_then_kept_in_line(
     state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -281,13 +311,17 @@ def test_the_rules_are_applied_once_and_then_kept_in_line(
     monkeypatch.setattr("slipway.names.NAMES_FILE", ROOT / "slipway.yaml")
     monkeypatch.setattr("slipway.names.load_names.__defaults__", (ROOT / "slipway.yaml",))
     rules.run(argparse.Namespace(dry_run=True))
-    assert state.rulesets == [] and state.settings == {}
+    assert state.rulesets == [] and state.settings == {} and not state.allow_auto_merge
     for _ in range(2):
         rules.run(argparse.Namespace(dry_run=False))
+    assert state.allow_auto_merge
     assert [it["name"] for it in state.rulesets] == ["main"]
     assert state.settings == rules.WORKFLOW_RIGHTS
     said = capsys.readouterr().out
-    assert "update the ruleset main" in said
+    assert "update the ruleset main" in said and "left auto-merge off" not in said
+    state.may_auto_merge = False
+    rules.run(argparse.Namespace(dry_run=False))
+    assert "GitHub left auto-merge off: private repositories on its free plan" in capsys.readouterr().out
     assert state.violations == []
 
 

@@ -19,6 +19,8 @@ from slipway.loop.github import GitHub, server_url
 RULESETS = Path(".github/rulesets")
 WORKFLOW_RIGHTS = {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": True}
 """Tokens only read unless a job says otherwise; without an App, a workflow opens the pull requests."""
+AUTO_MERGE = {"allow_auto_merge": True}
+"""For the environments that slipway.yaml lists under promotions."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +32,11 @@ def run(args: argparse.Namespace) -> None:
     """Apply, or say."""
     hub = administrator()
     print("settings: a workflow's token reads unless a job says otherwise; workflows may open pull requests")
+    print("settings: a pull request may be told to merge itself once the rules are met (auto-merge)")
     if not args.dry_run:
         hub.call("PUT", "actions/permissions/workflow", WORKFLOW_RIGHTS)
+        if not hub.call("PATCH", "", AUTO_MERGE).get("allow_auto_merge"):
+            print("  GitHub left auto-merge off: private repositories on its free plan do not have it")
     existing = {ruleset["name"]: ruleset["id"] for ruleset in hub.pages("rulesets")}
     for path in sorted(RULESETS.glob("*.json")):
         ruleset: dict[str, Any] = read_json(path, "git checkout")
