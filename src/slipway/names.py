@@ -40,6 +40,13 @@ class Namespaces(_Section):
     production: str
 
 
+class Promotions(_Section):
+    """How a promotion's pull request comes to be merged."""
+
+    auto_merge: tuple[str, ...] = ()
+    """The environments whose promotions GitHub merges by itself once the rules of main are met."""
+
+
 class Slack(_Section):
     """Where the loop answers."""
 
@@ -55,6 +62,7 @@ class Names(_Section):
     storage: Storage
     mlflow: str
     namespaces: Namespaces
+    promotions: Promotions = Promotions()
     slack: Slack
 
 

@@ -244,7 +244,7 @@ def test_without_cml_the_report_still_arrives(light: Repository, mode: str) -> N
     run = light.pushed(BRANCH, environment={"CML_DOUBLE": mode}, broken=broken)
     assert run.green, run
     assert len(light.state.pulls) == 1 and len(reports(light)) == 1
-    assert "(rest; report by rest)" in run.summary
+    assert "(gh; report by gh)" in run.summary
 
 
 def test_a_registry_that_is_down(light: Repository) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from slipway.errors import UserError
+from slipway.loop import promotion
+from slipway.names import Promotions, load_names
 from tests.workflows.conftest import ACTIONS, ROOT
 
 GITHUB = ROOT / ".github"
@@ -94,3 +97,26 @@ def test_the_docs_name_every_workflow_and_every_setting(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for name in set(re.findall(r"(?:vars|secrets)\.([A-Z0-9_]+)", text)):
         assert f"`{name}`" in page, name
+
+
+def test_production_is_approved_by_its_owners_and_a_staging_promotion_by_anyone() -> None:
+    lines = (GITHUB / "CODEOWNERS").read_text(encoding="utf-8").splitlines()
+    rules = [line.split() for line in lines if line and not line.startswith("#")]
+
+    def owners(path: str) -> list[str]:
+        return [them for place, *them in rules if path.startswith(place)][-1]  # as GitHub: the last that fits
+
+    assert owners("/k8s/serving/overlays/production/model.yaml") == ["@your-org/model-owners"]
+    assert owners("/k8s/serving/overlays/staging/model.yaml") == []
+    assert owners("/k8s/serving/overlays/staging/kustomization.yaml") == ["@your-org/platform"]
+
+
+def test_only_staging_is_told_to_merge_itself_and_a_misspelt_environment_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert promotion.merges_itself("staging") and not promotion.merges_itself("production")
+    names = load_names().model_copy(update={"promotions": Promotions(auto_merge=("stagging",))})
+    monkeypatch.setattr(promotion, "load_names", lambda: names)
+    with pytest.raises(UserError, match=r"promotions\.auto_merge: 'stagging' is no folder of k8s/serving/overlays"):
+        promotion.merges_itself("staging")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from slipway.loop.registry import Registry, open_registry
-from tests.workflows.conftest import Repository, Run
+from tests.workflows.conftest import ROOT, Repository, Run
+from tests.workflows.github import merging
 from tests.workflows.test_data_pushed import reports
 
 HEAD = "slipway/promote-production"
 MANIFEST = "k8s/serving/overlays/production/model.yaml"
+STAGED = "k8s/serving/overlays/staging/model.yaml"
+RULES = json.loads((ROOT / ".github/rulesets/main.json").read_text(encoding="utf-8"))
 MODEL = "flight-delay"
 
 
@@ -41,7 +45,7 @@ def models(empty_registry: Path, tmp_path: Path) -> Registry:
 
 @pytest.fixture
 def promote(light: Repository, models: Registry) -> Callable[..., Run]:
-    """Run promote to production, as the tune workflow's message or by hand."""
+    """Run promote, to production if nothing else is said, as the tune workflow's message or by hand."""
     light.settings["MLFLOW_TRACKING_URI"] = models.uri
 
     def run(event: str = "repository_dispatch", **payload: object) -> Run:
@@ -88,3 +92,54 @@ def test_an_alias_that_moved_meanwhile_is_not_promoted(
     assert not run.green
     assert "stands for flight-delay/2 now, not for version 1" in run.log
     assert light.state.pulls == {}
+
+
+def test_a_staging_promotion_merges_itself_once_the_rules_of_main_are_met(
+    light: Repository, promote: Callable[..., Run]
+) -> None:
+    light.state.allow_auto_merge, light.state.rulesets = True, [{"id": 1, **RULES}]
+    main = light.github.head_of(light.name, "main")
+    run = promote(environment="staging", version="1")
+    assert run.green, run
+    assert "It merges itself once the rules of `main` are met." in run.summary
+    assert light.state.pulls[1]["auto_merge"] == "SQUASH"
+    again = promote("workflow_dispatch", environment="staging")
+    assert again.green and "It merges itself" in again.summary
+
+    merging.check_passed(light.github, light.name, 1, "ci")
+    assert light.state.pulls[1]["state"] == "open" and light.github.head_of(light.name, "main") == main
+    merging.approved(light.github, light.name, 1)
+    assert light.state.pulls[1]["state"] == "closed"
+    diff = light.git("-C", str(light.github.git_folder(light.name)), "diff", "--name-only", main, "main")
+    assert diff.split() == [STAGED]
+    assert f"{MODEL}/1" in light.show("main", STAGED)
+    assert light.state.violations == []
+
+
+@pytest.mark.parametrize(
+    ("allowed", "rulesets", "why"),
+    [(False, [RULES], "this repository does not allow it"), (True, [], "nothing is left for GitHub to wait for")],
+)
+def test_where_github_does_not_wait_the_pull_request_stays_open_and_the_summary_says_why(
+    light: Repository,
+    promote: Callable[..., Run],
+    allowed: bool,
+    rulesets: list[dict[str, object]],
+    why: str,
+) -> None:
+    light.state.allow_auto_merge, light.state.rulesets = allowed, [{"id": 1, **it} for it in rulesets]
+    main = light.github.head_of(light.name, "main")
+    run = promote(environment="staging")
+    assert run.green, run
+    assert f"**It does not merge itself**: {why}" in run.summary
+    assert "`python -m slipway rules`" in run.summary or allowed
+    assert light.state.pulls[1]["state"] == "open" and light.github.head_of(light.name, "main") == main
+    assert set(light.state.labels[1]) == {"promotion", "staging"} and len(reports(light)) == 1
+
+
+def test_a_production_promotion_waits_for_a_person(light: Repository, promote: Callable[..., Run]) -> None:
+    light.state.allow_auto_merge, light.state.rulesets = True, [{"id": 1, **RULES}]
+    run = promote()
+    assert run.green, run
+    assert "auto_merge" not in light.state.pulls[1] and "merge" not in run.summary
+    assert not [call for call in light.state.calls if "merge" in call.lower()]

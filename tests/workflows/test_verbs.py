@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,11 +16,11 @@ import yaml
 
 from slipway.__main__ import main
 from slipway.errors import UserError
+from slipway.loop import auto_merge, oci, pin, redeliver, rules
 from slipway.loop import github as gh
-from slipway.loop import oci, pin, rules
 from slipway.loop.experiment import read_experiment
 from slipway.loop.refresh import meaning
-from tests.workflows.conftest import ROOT
+from tests.workflows.conftest import ROOT, program
 from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, READ_TOKEN, Stand, State, write_comment
 from tests.workflows.test_data_pushed import pull_request
 
@@ -67,12 +68,12 @@ def state(github: Stand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reques
     for key, value in {
         "GITHUB_REPOSITORY": name,
         "GITHUB_TOKEN": ACTIONS_TOKEN,
-        "GITHUB_API_URL": f"{github.url}/api/v3",
         "GITHUB_SERVER_URL": github.url,
         "SSL_CERT_FILE": str(github.certificate),
         "GIT_SSL_CAINFO": str(github.certificate),
     }.items():
         monkeypatch.setenv(key, value)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
     for key in ("REPO_TOKEN", "GH_TOKEN", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"):
         monkeypatch.delenv(key, raising=False)
     return state
@@ -159,8 +160,8 @@ def test_a_cml_that_says_it_did_and_did_not_is_found_out(
     monkeypatch.setenv("CML_DOUBLE", "idle")
     hub = gh.GitHub.from_environment()
     pull, opened_by = gh.pull_request(hub, "slipway/data/june", "main", "June", "body")
-    assert opened_by == "rest" and pull["number"] == 1
-    assert gh.comment(hub, 1, "the report", "a" * 40) == "rest"
+    assert opened_by == "gh" and pull["number"] == 1
+    assert gh.comment(hub, 1, "the report", "a" * 40) == "gh"
     assert len(state.comments[1]) == 1
 
 
@@ -170,7 +171,7 @@ def test_cml_does_not_get_to_take_another_pull_request_for_ours(state: State, cm
     subprocess.run(["git", "push", "--quiet", str(github.git_folder(name)), "HEAD:refs/heads/june"], check=True)
     state.pulls[1] = pull_request("june")
     pull, opened_by = gh.pull_request(gh.GitHub.from_environment(), "slipway/data/june", "main", "June", "body")
-    assert (pull["number"], opened_by) == (2, "rest")
+    assert (pull["number"], opened_by) == (2, "gh")
     assert state.pulls[1]["title"] == "Mine"
 
 
@@ -196,8 +197,110 @@ def test_a_token_that_may_not_is_a_sentence_that_says_where_to_look(
     state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REPO_TOKEN", READ_TOKEN)
-    with pytest.raises(UserError, match=r"Resource not accessible by integration\. The token lacks the permission"):
+    with pytest.raises(
+        UserError, match=r"POST \S+/pulls: Resource not accessible by integration \(HTTP 403\)\. The token lacks the"
+    ):
         gh.GitHub.from_environment().call("POST", "pulls", {"title": "t", "head": "slipway/data/june", "base": "main"})
+
+
+@pytest.mark.parametrize("extra", [{}, {"GH_DEBUG": "api", "CLICOLOR_FORCE": "1", "GH_FORCE_TTY": "80"}])
+def test_a_list_is_read_to_its_end(state: State, extra: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in extra.items():
+        monkeypatch.setenv(key, value)
+    state.pulls[1] = pull_request("slipway/data/june")
+    for number in range(201):
+        write_comment(state, 1, f"{number}: \u2028, \x85 and café\n")
+    found = gh.GitHub.from_environment().pages("issues/1/comments")
+    assert [it["body"].partition(":")[0] for it in found] == [str(number) for number in range(201)]
+    assert len([call for call in state.calls if call.startswith("GET")]) == 3, "a hundred a page"
+
+
+def test_a_server_that_is_ill_is_asked_again_but_a_thing_is_never_done_twice(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gh, "_PAUSES", (0, 0, 0))
+    hub = gh.GitHub.from_environment()
+    state.ill = 2
+    assert hub.call("GET", "")["full_name"] == hub.repository
+    state.ill = 1
+    with pytest.raises(UserError, match=r"did not do POST \S+/issues/1/labels: Server Error \(HTTP 502\)"):
+        hub.call("POST", "issues/1/labels", {"labels": ["data"]})
+    assert len(state.calls) == 4
+
+
+def test_a_github_that_is_not_there_is_a_sentence(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gh, "_PAUSES", (0,))
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://localhost:1")
+    with pytest.raises(UserError, match=r"did not do GET \S+/hooks: .*connection refused"):
+        gh.GitHub.from_environment().pages("hooks")
+
+
+def test_a_machine_without_gh_is_told_what_to_install(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(UserError, match=r"`gh`, GitHub's command line, is not installed.*https://cli\.github\.com"):
+        gh.GitHub.from_environment().call("GET", "")
+
+
+@pytest.mark.parametrize("server", ["https://github.com", "https://git.example.org:8443"])
+def test_gh_gets_the_token_where_no_process_list_shows_it(
+    state: State, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, value in {"GITHUB_SERVER_URL": server, "GH_CONFIG_DIR": "/mine", "GITHUB_TOKEN": "s3cret"}.items():
+        monkeypatch.setenv(key, value)
+    program(tmp_path / "own/gh", 'echo "$@" > said\nenv >> said\ncat >> said\necho "{}"')
+    monkeypatch.setenv("PATH", str(tmp_path / "own"), prepend=":")
+    gh.GitHub.from_environment().call("PATCH", "pulls/1", {"title": "a title"})
+    arguments, *rest = Path("said").read_text(encoding="utf-8").splitlines()
+    assert "s3cret" not in arguments and "a title" not in arguments and "--method=PATCH" in arguments
+    assert {"GH_TOKEN=s3cret", "GH_ENTERPRISE_TOKEN=s3cret", f"GH_HOST={server.partition('//')[2]}"} <= set(rest)
+    assert "GH_CONFIG_DIR=/mine" not in rest and rest[-1] == '{"title": "a title"}'
+
+
+def test_a_lost_webhook_is_found_behind_the_first_hundred(state: State, capsys: pytest.CaptureFixture[str]) -> None:
+    at = {"delivered_at": "2026-11-01T00:00:00Z", "event": "push"}
+    state.hooks = [{"id": 7}]
+    state.deliveries = [{"id": it, "guid": f"{it}", "status_code": 200} | at for it in range(120)]
+    state.deliveries.append({"id": 500, "guid": "lost", "status_code": 502} | at)
+    redeliver.run(argparse.Namespace(dry_run=False))
+    assert state.redelivered == [500] and "was 502" in capsys.readouterr().out
+    assert state.violations == []
+
+
+def test_what_a_terminal_would_act_on_is_not_in_a_comment(state: State, cml: None) -> None:
+    state.pulls[1] = pull_request("slipway/data/june")
+    assert gh.comment(gh.GitHub.from_environment(), 1, "\x1b[31mred\x1b[0m\r\n| a\tb |", "a" * 40) == "cml"
+    assert state.comments[1][0]["body"].startswith("[31mred[0m\n| a\tb |")
+    assert len(state.comments[1]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("Pull request Auto merge is not allowed for this repository", "'Allow auto-merge'. It waits for a person."),
+        ('["Pull request Pull request is in clean status"]', "nothing is left for GitHub to wait for"),
+        ("Pull request is in unstable status", "ask for no check"),
+    ],
+)
+def test_a_refusal_to_wait_is_a_sentence(
+    state: State, words: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise UserError(f"GitHub did not do POST graphql: {words}.")
+
+    monkeypatch.setattr(gh.GitHub, "graphql", refuse)
+    pull = {"node_id": "PR_1", "base": {"ref": "main"}}
+    said = auto_merge.enable(gh.GitHub.from_environment(), pull)
+    assert said.startswith("**It does not merge itself**: ") and sentence in said
+
+
+def test_a_token_that_may_not_ask_for_auto_merge_is_no_refusal_to_wait(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state.pulls[1] = pull_request("slipway/data/june")
+    pull = gh.GitHub.from_environment().call("GET", "pulls/1")
+    monkeypatch.setenv("REPO_TOKEN", READ_TOKEN)
+    with pytest.raises(UserError, match=r"Resource not accessible by integration\. The token lacks the permission"):
+        auto_merge.enable(gh.GitHub.from_environment(), pull)
 
 
 def test_the_rules_are_applied_once_and_then_kept_in_line(
@@ -208,12 +311,17 @@ def test_the_rules_are_applied_once_and_then_kept_in_line(
     monkeypatch.setattr("slipway.names.NAMES_FILE", ROOT / "slipway.yaml")
     monkeypatch.setattr("slipway.names.load_names.__defaults__", (ROOT / "slipway.yaml",))
     rules.run(argparse.Namespace(dry_run=True))
-    assert state.rulesets == [] and state.settings == {}
+    assert state.rulesets == [] and state.settings == {} and not state.allow_auto_merge
     for _ in range(2):
         rules.run(argparse.Namespace(dry_run=False))
+    assert state.allow_auto_merge
     assert [it["name"] for it in state.rulesets] == ["main"]
     assert state.settings == rules.WORKFLOW_RIGHTS
-    assert "update the ruleset main" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "update the ruleset main" in said and "left auto-merge off" not in said
+    state.may_auto_merge = False
+    rules.run(argparse.Namespace(dry_run=False))
+    assert "GitHub left auto-merge off: private repositories on its free plan" in capsys.readouterr().out
     assert state.violations == []
 
 

@@ -1,9 +1,11 @@
 """GitHub, and CML in front of it: the one place that knows either.
 
 CML opens the pull request and writes the report on it. Every effect CML was asked for is then looked up, and what is
-not there is done over GitHub's REST interface: CML down, absent or wrong costs a line in the log, never the report.
+not there is done with GitHub's own command line, `gh api`: CML down, absent or wrong costs a line in the log, never the
+report.
 
-Needs nothing but Python's own library, so that the job which may write to the repository installs no package.
+Needs nothing but Python's own library and what GitHub's runners have (git, gh), so that the job which may write to the
+repository installs no package.
 
 How CML 0.20.6 is held (its behaviour was read in its source and tried):
   - `--publish=false` always: by default it uploads every local file a link names to a public host;
@@ -24,10 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,19 +40,43 @@ IDENTITY = ("github-actions[bot]", "41898282+github-actions[bot]@users.noreply.g
 """Who commits: GitHub's own name and address for what a workflow writes."""
 TITLE = "slipway"
 _WATERMARK = re.compile(rf'!\[\]\(https://cml\.dev/watermark\.png#[0-9a-fA-F]+ "CML watermark {TITLE}"\)')
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _CML_SEES = 30  # `cml comment update` reads one page of comments, the oldest
 _CML_SECONDS = 180
-_TRIES = 3
-_NOT_ALLOWED = "not permitted to create or approve pull requests"
+_GH_SECONDS = 60
+_PAUSES = (0, 1, 2)
+_VERSION = "--header=X-GitHub-Api-Version:2022-11-28"
+_PLAIN = {
+    "GH_PROMPT_DISABLED": "1",
+    "GH_NO_UPDATE_NOTIFIER": "1",
+    "GH_TELEMETRY": "false",
+    "GH_DEBUG": "0",
+    "GH_FORCE_TTY": "",
+    "CLICOLOR_FORCE": "0",
+}
+"""Nothing asks, nothing is added to the output, nothing is coloured."""
+_NO_GH = (
+    "`gh`, GitHub's command line, is not installed, and GitHub is asked through it: GitHub's own runners have it; "
+    "on a machine of yours install it, as https://cli.github.com says."
+)
+_WAYS = {
+    "not permitted to create or approve pull requests": (
+        "Turn on Settings, Actions, General, 'Allow GitHub Actions to create and approve pull requests'."
+    ),
+    "HTTP 401": "There is no token, or it is not valid; at the keyboard, `gh auth login` gets one.",
+    "HTTP 403": "The token lacks the permission; docs/github.md lists what each workflow needs.",
+    "not accessible": "The token lacks the permission; docs/github.md lists what each workflow needs.",
+}
+"""What to do about GitHub's words."""
 
 
 @dataclass(frozen=True)
 class GitHub:
-    """A repository on GitHub and a token for it."""
+    """A repository on GitHub, reached through GitHub's own command line, `gh api`."""
 
     repository: str
     token: str
-    api: str
+    """Empty for whoever logged in with `gh auth login`."""
     server: str
 
     @classmethod
@@ -67,8 +90,7 @@ class GitHub:
         token = os.environ.get("REPO_TOKEN") or os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN") or ""
         if not repository or not token:
             raise UserError("GITHUB_REPOSITORY and GITHUB_TOKEN are not both set: this verb is for GitHub Actions.")
-        api = os.environ.get("GITHUB_API_URL", "https://api.github.com")
-        return cls(repository, token, api, os.environ.get("GITHUB_SERVER_URL", "https://github.com"))
+        return cls(repository, token, server_url())
 
     @property
     def starts_checks(self) -> bool:
@@ -81,44 +103,53 @@ class GitHub:
         Asks again after a 5xx or no answer, unless that could do a thing twice (POST).
 
         Raises:
-            UserError: GitHub refused, or did not answer.
+            UserError: GitHub refused, or did not answer; or `gh` is not installed.
         """
-        url = f"{self.api}/repos/{self.repository}{'/' if path else ''}{path}"
-        headers = {
-            "Accept": "application/vnd.github+json",
-            "Authorization": f"Bearer {self.token}",
-            "X-GitHub-Api-Version": "2022-11-28",
-            "User-Agent": "slipway",
-        }
-        data = None if body is None else json.dumps(body).encode()
-        if data:
-            headers["Content-Type"] = "application/json"
-        tries = 1 if method == "POST" else _TRIES
-        for attempt in range(1, tries + 1):
-            request = urllib.request.Request(url, data=data, headers=headers, method=method)
-            try:
-                with urllib.request.urlopen(request, timeout=30) as response:
-                    text = response.read()
-                    return json.loads(text) if text else None
-            except urllib.error.HTTPError as error:
-                if error.code < 500 or attempt == tries:
-                    said = error.read().decode(errors="replace")
-                    raise UserError(_refusal(method, path, error.code, said)) from None
-            except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-                if attempt == tries:
-                    raise UserError(f"GitHub did not answer ({method} {path or self.repository}: {error}).") from None
-            time.sleep(attempt)
-        raise AssertionError("unreachable")
+        said = self._gh(method, self._endpoint(path), body=body)
+        return json.loads(said) if said else None
 
-    def pages(self, path: str) -> Iterator[Any]:
-        """Every item of a list, a hundred a page."""
-        page, joint = 1, "&" if "?" in path else "?"
-        while True:
-            items = self.call("GET", f"{path}{joint}per_page=100&page={page}")
-            yield from items
-            if len(items) < 100:
-                return
-            page += 1
+    def pages(self, path: str) -> list[Any]:
+        """Every item of a list, whatever number of pages it has."""
+        said = self._gh("GET", self._endpoint(path), "--paginate", "--jq=.[]")
+        return [json.loads(item) for item in said.split("\n") if item]
+
+    def graphql(self, query: str, **variables: str) -> Any:
+        """What a GraphQL query answers."""
+        return json.loads(self._gh("POST", "graphql", body={"query": query, "variables": variables}))["data"]
+
+    def _endpoint(self, path: str) -> str:
+        return f"repos/{self.repository}{'/' if path else ''}{path}"
+
+    def _gh(self, method: str, endpoint: str, *flags: str, body: Any = None) -> str:
+        command = ["gh", "api", f"--method={method}", _VERSION, endpoint, *flags, *(["--input=-"] if body else [])]
+        with tempfile.TemporaryDirectory() as folder:
+            environment = os.environ | _PLAIN
+            if self.token:  # where no process list shows it; and no person's configuration beside it
+                environment |= {"GH_TOKEN": self.token, "GH_ENTERPRISE_TOKEN": self.token, "GH_CONFIG_DIR": folder}
+                environment["GH_HOST"] = urllib.parse.urlsplit(self.server).netloc
+            for pause in _PAUSES[: 1 if method == "POST" else None]:
+                time.sleep(pause)
+                try:
+                    done = subprocess.run(
+                        command,
+                        env=environment,
+                        input=json.dumps(body),
+                        capture_output=True,
+                        encoding="utf-8",
+                        timeout=_GH_SECONDS,
+                    )
+                except FileNotFoundError:
+                    raise UserError(_NO_GH) from None
+                except subprocess.TimeoutExpired:
+                    said = f"no answer in {_GH_SECONDS} seconds"
+                    continue
+                if done.returncode == 0:
+                    return done.stdout
+                said = " ".join(done.stderr.removeprefix("gh: ").split()) or "no reason given"
+                if "HTTP 4" in said:
+                    break
+        way = next((f" {way}" for words, way in _WAYS.items() if words in said), "")
+        raise UserError(f"GitHub did not do {method} {endpoint}: {said.rstrip('.')}.{way}")
 
     def open_pull_request(self, head: str, base: str) -> dict[str, Any] | None:
         """The open pull request from branch ``head`` of this repository to ``base``, or None."""
@@ -136,10 +167,10 @@ class GitHub:
 def pull_request(github: GitHub, head: str, base: str, title: str, body: str) -> tuple[dict[str, Any], str]:
     """Open the pull request from ``head`` to ``base``, or bring title and body of the open one up to date.
 
-    Returns the pull request and who opened it: "cml", "rest", or "updated" when it was there.
+    Returns the pull request and who opened it: "cml", "gh", or "updated" when it was there.
 
     Raises:
-        UserError: neither CML nor REST could open it.
+        UserError: neither CML nor gh could open it.
     """
     pull = github.open_pull_request(head, base)
     if pull:
@@ -151,34 +182,34 @@ def pull_request(github: GitHub, head: str, base: str, title: str, body: str) ->
         pull = github.open_pull_request(head, base)
         if pull:
             return pull, "cml"
-        print("CML said it opened the pull request, but there is none: opening it over REST.", file=sys.stderr)
+        print("CML said it opened the pull request, but there is none: opening it with gh.", file=sys.stderr)
     pull = github.call("POST", "pulls", {"title": title, "head": head, "base": base, "body": body})
     assert pull
-    return pull, "rest"
+    return pull, "gh"
 
 
 def comment(github: GitHub, number: int, report: str, sha: str) -> str:
     """Write ``report`` as the one report comment of pull request ``number``, over the earlier one if there is one.
 
-    Returns who wrote it: "cml" or "rest".
+    Returns who wrote it: "cml" or "gh".
 
     Raises:
         UserError: neither could.
     """
     text = fitted(report)
-    comments = list(github.pages(f"issues/{number}/comments"))
+    comments = github.pages(f"issues/{number}/comments")
     ours = [place for place, it in enumerate(comments) if _WATERMARK.search(it["body"] or "")]
     within_sight = not ours or ours[-1] < _CML_SEES
     if within_sight and _cml_comment(github, number, text, sha, update=bool(ours)):
         if any(_is(it["body"], text) for it in github.pages(f"issues/{number}/comments")):
             return "cml"
-        print("CML said it wrote the report, but it is not there: writing it over REST.", file=sys.stderr)
+        print("CML said it wrote the report, but it is not there: writing it with gh.", file=sys.stderr)
     body = {"body": f"{text}\n\n{watermark(sha)}"}
     if ours:
         github.call("PATCH", f"issues/comments/{comments[ours[-1]]['id']}", body)
     else:
         github.call("POST", f"issues/{number}/comments", body)
-    return "rest"
+    return "gh"
 
 
 def watermark(sha: str) -> str:
@@ -187,9 +218,12 @@ def watermark(sha: str) -> str:
 
 
 def fitted(report: str) -> str:
-    """``report`` so that it and the watermark fit in a comment; cut at a line, and said so."""
+    """``report`` so that it and the watermark fit in a comment; cut at a line, and said so.
+
+    Without control characters: gh shows them as `^[`, and what was written is looked for as it was written.
+    """
     room = COMMENT_LIMIT - len(watermark("0" * 40)) - 2
-    report = report.strip()
+    report = _CONTROL.sub("", report).strip()
     if len(report) <= room:
         return report
     note = "\n\n*The report goes on: it is whole in the summary of the run that wrote this.*"
@@ -211,6 +245,11 @@ def git_environment(github: GitHub) -> dict[str, str]:
         "GIT_CONFIG_VALUE_0": f"AUTHORIZATION: basic {basic}",
         "GIT_TERMINAL_PROMPT": "0",
     }
+
+
+def server_url() -> str:
+    """The GitHub this is about: github.com, or a company's own."""
+    return os.environ.get("GITHUB_SERVER_URL") or "https://github.com"
 
 
 def remote_url(github: GitHub) -> str:
@@ -241,19 +280,6 @@ def _is(body: str | None, text: str) -> bool:
     return (body or "").replace("\r\n", "\n").startswith(text) and _WATERMARK.search(body or "") is not None
 
 
-def _refusal(method: str, path: str, code: int, said: str) -> str:
-    try:
-        message = json.loads(said)["message"]
-    except (ValueError, KeyError, TypeError):
-        message = said[:200] or "no reason given"
-    what = f"GitHub refused {method} {path or 'the repository'} with {code}: {message.rstrip('.')}."
-    if _NOT_ALLOWED in message:
-        return f"{what} Turn on Settings, Actions, General, 'Allow GitHub Actions to create and approve pull requests'."
-    if code in (401, 403):
-        return f"{what} The token lacks the permission; docs/github.md lists what each workflow needs."
-    return what
-
-
 def _cml_pull_request(github: GitHub, head: str, base: str, title: str, body: str) -> bool:
     # The branch is pushed already: CML then commits and pushes nothing, and opens the pull request.
     flags = [f"--branch={head}", f"--target-branch={base}", f"--title={title}", f"--body={body}"]
@@ -274,7 +300,7 @@ def _cml(github: GitHub, arguments: list[str], *, sha: str | None = None) -> boo
     """Run CML in a clone that is thrown away. False, with a line in the log, when it is absent or fails."""
     cml = shutil.which("cml")
     if not cml:
-        print("CML is not installed here: going over REST.", file=sys.stderr)
+        print("CML is not installed here: using gh.", file=sys.stderr)
         return False
     with tempfile.TemporaryDirectory(prefix="cml-") as folder:
         clone = Path(folder, "clone")
@@ -299,11 +325,11 @@ def _cml(github: GitHub, arguments: list[str], *, sha: str | None = None) -> boo
                 timeout=_CML_SECONDS,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            print(f"CML did not run ({type(error).__name__}): going over REST.", file=sys.stderr)
+            print(f"CML did not run ({type(error).__name__}): using gh.", file=sys.stderr)
             return False
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:] or ["no word"]
-        print(f"CML failed ({last[0][:200].replace(github.token, '***')}): going over REST.", file=sys.stderr)
+        print(f"CML failed ({last[0][:200].replace(github.token, '***')}): using gh.", file=sys.stderr)
     return done.returncode == 0
 
 

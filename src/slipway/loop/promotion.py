@@ -3,6 +3,8 @@
   promotion --env production
                           after `slipway promote`: build/promotion/report.md, from the registry and the two manifests
 
+On GitHub it also sets the output `auto-merge`, for environments that slipway.yaml lists under promotions.
+
 The numbers are those the versions were registered with, and whether the gate let them pass; the decision itself, on
 one hold-out and with its interval, is what `slipway gate` printed in the search's run.
 """
@@ -16,9 +18,11 @@ from pathlib import Path
 
 from slipway.errors import UserError
 from slipway.files import write_text
-from slipway.loop.promote import manifest_of
+from slipway.loop.github import write_output
+from slipway.loop.promote import OVERLAYS, manifest_of
 from slipway.loop.registry import Registry, Version, open_registry
 from slipway.model.metrics import HIGHER_IS_BETTER
+from slipway.names import NAMES_FILE, load_names
 from slipway.serving.manifest import ServedModel, read_model_patch
 
 OUT = Path("build/promotion/report.md")
@@ -39,6 +43,22 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"{path} serves no model: run `python -m slipway promote --env {args.env}` first.")
     write_text(args.out, report(open_registry(), args.env, before.version, after.version))
     print(f"{args.out}  {before.version or 'nothing'} -> {after.version}")
+    write_output("auto-merge", "true" if merges_itself(args.env) else "")
+
+
+def merges_itself(env: str) -> bool:
+    """Whether slipway.yaml wants a promotion to ``env`` merged by GitHub, once the rules of main are met.
+
+    Raises:
+        UserError: slipway.yaml names an environment that there is none of.
+    """
+    listed = load_names().promotions.auto_merge
+    for name in listed:
+        if not (OVERLAYS / name / "model.yaml").exists():
+            raise UserError(
+                f"{NAMES_FILE}: promotions.auto_merge: {name!r} is no folder of {OVERLAYS} with a model.yaml."
+            )
+    return env in listed
 
 
 def report(registry: Registry, env: str, before: str, after: str) -> str:

@@ -5,9 +5,12 @@
                           itself when someone opened one from it by hand
   propose --head slipway/promote-production --title … --report build/promote.md --label promotion
                           any other change of the work tree: of tracked files, and what is staged
+  propose --head … --title … --auto-merge
+                          and GitHub merges it by itself, once the rules of the base branch are met
 
 Saying it twice does nothing twice: the commit's name depends on its content alone, one branch has one pull request,
-and that one comment. A run whose branch has moved on steps aside for the newer run. Needs Python's own library only.
+and that one comment. A run whose branch has moved on steps aside for the newer run. Needs Python's own library,
+git and gh only.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slipway.errors import UserError
+from slipway.loop import auto_merge
 from slipway.loop import github as gh
 from slipway.loop.handover import STAGES, failure_report, read_verdict
 
@@ -40,6 +44,7 @@ class Proposal:
     report: str
     labels: tuple[str, ...]
     failed: str | None = None  # the sentence that says why it cannot ship
+    auto_merge: bool = False  # whether GitHub is to merge it by itself
     status: bool = False  # whether the commit gets the status slipway/data
 
 
@@ -52,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--title", default="", help="of the pull request and the commit")
     parser.add_argument("--report", type=Path, metavar="FILE", help="Markdown for the comment")
     parser.add_argument("--label", action="append", default=[], help="may be given more than once")
+    parser.add_argument("--auto-merge", action="store_true", help="GitHub merges it once the rules of the base are met")
     parser.add_argument("--link", default="", metavar="URL", help="where the report with its plots is")
 
 
@@ -67,7 +73,15 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("give --source and --handover, or --head and --title.")
     report = args.report.read_text(encoding="utf-8") if args.report and args.report.exists() else ""
     body = f"Proposed by [this run]({_run_url(hub)}). The report is the comment below."
-    proposal = Proposal(args.head, args.base, args.title, body, _linked(report, args.link), tuple(args.label))
+    proposal = Proposal(
+        head=args.head,
+        base=args.base,
+        title=args.title,
+        body=body,
+        report=_linked(report, args.link),
+        labels=tuple(args.label),
+        auto_merge=args.auto_merge,
+    )
     gh.write_summary(propose(hub, proposal))
 
 
@@ -122,9 +136,10 @@ def propose(hub: gh.GitHub, proposal: Proposal) -> str:
         _set_status(hub, sha, proposal.failed)
     if before != sha and not hub.starts_checks:
         hub.call("POST", f"actions/workflows/{CHECKS}/dispatches", {"ref": proposal.head})
-    return f"Pull request [#{number}]({pull['html_url']}) from `{proposal.head}` ({opened_by}; report by {said_by})" + (
-        f". **{proposal.failed}**" if proposal.failed else "."
-    )
+    what = f"Pull request [#{number}]({pull['html_url']}) from `{proposal.head}` ({opened_by}; report by {said_by})."
+    if proposal.failed:
+        what += f" **{proposal.failed}**"
+    return f"{what} {auto_merge.enable(hub, pull)}" if proposal.auto_merge else what
 
 
 def _commit(message: str) -> str:

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> None:
     lines = []
     for hook in hub.pages("hooks"):
         where = hook["config"].get("url", "?")
-        for delivery in failed(_deliveries(hub, hook["id"])):
+        for delivery in failed(hub.pages(f"hooks/{hook['id']}/deliveries")):
             what = f"{delivery['event']} of {delivery['delivered_at']} to {where} (was {delivery['status_code']})"
             if not args.dry_run:
                 hub.call("POST", f"hooks/{hook['id']}/deliveries/{delivery['id']}/attempts")
@@ -47,9 +47,3 @@ def failed(deliveries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         if known is None or delivery["delivered_at"] > known["delivered_at"]:
             newest[delivery["guid"]] = delivery
     return sorted((it for guid, it in newest.items() if guid not in through), key=lambda it: str(it["delivered_at"]))
-
-
-def _deliveries(hub: GitHub, hook: int) -> list[dict[str, Any]]:
-    # This list has cursors instead of pages, in the Link header; its first hundred are days' worth for one repository.
-    found: list[dict[str, Any]] = hub.call("GET", f"hooks/{hook}/deliveries?per_page=100")
-    return found

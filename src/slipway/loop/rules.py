@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
-from slipway.errors import UserError
 from slipway.files import read_json
-from slipway.loop.github import GitHub
+from slipway.loop.github import GitHub, server_url
 
 RULESETS = Path(".github/rulesets")
 WORKFLOW_RIGHTS = {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": True}
 """Tokens only read unless a job says otherwise; without an App, a workflow opens the pull requests."""
+AUTO_MERGE = {"allow_auto_merge": True}
+"""For the environments that slipway.yaml lists under promotions."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Apply, or say."""
     hub = administrator()
+    print("settings: a workflow's token reads unless a job says otherwise; workflows may open pull requests")
+    print("settings: a pull request may be told to merge itself once the rules are met (auto-merge)")
+    if not args.dry_run:
+        hub.call("PUT", "actions/permissions/workflow", WORKFLOW_RIGHTS)
+        if not hub.call("PATCH", "", AUTO_MERGE).get("allow_auto_merge"):
+            print("  GitHub left auto-merge off: private repositories on its free plan do not have it")
     existing = {ruleset["name"]: ruleset["id"] for ruleset in hub.pages("rulesets")}
     for path in sorted(RULESETS.glob("*.json")):
         ruleset: dict[str, Any] = read_json(path, "git checkout")
@@ -38,26 +44,11 @@ def run(args: argparse.Namespace) -> None:
         print(f"{path}: {'update' if known else 'create'} the ruleset {ruleset['name']}")
         if not args.dry_run:
             hub.call("PUT" if known else "POST", f"rulesets/{known}" if known else "rulesets", ruleset)
-    print("settings: a workflow's token reads unless a job says otherwise; workflows may open pull requests")
-    if not args.dry_run:
-        hub.call("PUT", "actions/permissions/workflow", WORKFLOW_RIGHTS)
 
 
 def administrator() -> GitHub:
-    """The repository of slipway.yaml, with the token of the person at the keyboard.
-
-    Raises:
-        UserError: nobody is logged in.
-    """
+    """The repository of slipway.yaml, as the person who said `gh auth login`; GH_TOKEN wins over that."""
     from slipway.names import load_names
 
-    os.environ.setdefault("GITHUB_REPOSITORY", load_names().repository)
-    if not (os.environ.get("GH_TOKEN") or os.environ.get("GITHUB_TOKEN")):
-        try:
-            done = subprocess.run(["gh", "auth", "token"], capture_output=True, text=True)
-        except FileNotFoundError:
-            done = None
-        if done is None or done.returncode:
-            raise UserError("nobody is logged in to GitHub: run `gh auth login`, or set GH_TOKEN.")
-        os.environ["GH_TOKEN"] = done.stdout.strip()
-    return GitHub.from_environment()
+    repository = os.environ.get("GITHUB_REPOSITORY") or load_names().repository
+    return GitHub(repository, os.environ.get("GH_TOKEN", ""), server_url())

@@ -1,9 +1,10 @@
 """A stand-in for GitHub on this machine: the REST calls of api.json, over git repositories that can be pushed to.
 
-It keeps state (pull requests, comments, labels, statuses), paginates as GitHub does, refuses what GitHub refuses
-(a comment too long, a second pull request for a branch, GITHUB_TOKEN opening one where the setting is off), and holds
-every request and every answer against GitHub's published schemas: what does not fit lands in `violations`.
-Git goes through git's own http-backend, with GitHub's rule that pushing needs a token.
+It keeps state (pull requests, comments, labels, statuses), paginates as GitHub does, with the next page's address in
+the Link header, refuses what GitHub refuses (a comment too long, a second pull request for a branch, GITHUB_TOKEN
+opening one where the setting is off), and holds every request and every answer against GitHub's published schemas: what
+does not fit lands in `violations`.
+Git goes through git's own http-backend, with GitHub's rule that pushing needs a token. GraphQL is in merging.py.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from jsonschema import Draft202012Validator
+
+from tests.workflows.github import merging
 
 API = json.loads(Path(__file__).with_name("api.json").read_text(encoding="utf-8"))
 ACTIONS_TOKEN = "token-of-the-run"  # noqa: S105 - GITHUB_TOKEN's stand-in
@@ -63,6 +66,10 @@ class State:
     actions_may_open: bool = True
     is_template: bool = False
     private: bool = False
+    allow_auto_merge: bool = False
+    may_auto_merge: bool = True  # a private repository on the free plan may not
+    passed: dict[str, set[str]] = field(default_factory=dict)  # the checks that succeeded, by commit
+    ill: int = 0  # so many answers will be a 502
 
 
 class Stand:
@@ -142,6 +149,9 @@ class Stand:
             raise RefusedError(404, "Not Found")
         state = self.states[name]
         state.calls.append(f"{method} {path.removeprefix(f'/repos/{name}')}")
+        if state.ill:
+            state.ill -= 1
+            raise RefusedError(502, "Server Error")
         if token not in (ACTIONS_TOKEN, APP_TOKEN, READ_TOKEN):
             raise RefusedError(401, "Bad credentials")
         if method != "GET" and token == READ_TOKEN:
@@ -152,6 +162,12 @@ class Stand:
         if "schema" in shape["answers"][str(status)]:
             self._hold(state, f"answer {operation}", shape["answers"][str(status)]["schema"], answer)
         return status, answer
+
+    def query(self, request: Any, token: str) -> tuple[int, Any]:
+        """GitHub's answer to a GraphQL request: 200, and what is wrong with it is in the answer."""
+        if token not in (ACTIONS_TOKEN, APP_TOKEN, READ_TOKEN):
+            raise RefusedError(401, "Bad credentials")
+        return 200, merging.answer(self, request, may_write=token != READ_TOKEN)
 
     def _hold(self, state: State, what: str, schema: dict[str, Any], value: Any) -> None:
         schema = {"$defs": {}, **schema, "components": API["components"]}
@@ -174,6 +190,9 @@ class _Operations:
         number = int(names.get("pull_number") or names.get("issue_number") or 0)
         match what:
             case "GET ":
+                return 200, self._repository()
+            case "PATCH ":
+                state.allow_auto_merge = body["allow_auto_merge"] and state.may_auto_merge
                 return 200, self._repository()
             case "GET /pulls":
                 found = [self._pull(pull) for pull in sorted(state.pulls.values(), key=lambda it: -it["number"])]
@@ -230,14 +249,15 @@ class _Operations:
                 state.dispatches.append(body)
                 return 204, None
             case "GET /hooks":
-                return 200, [copy.deepcopy(example[0]) | hook for hook in state.hooks]
+                return 200, _page([copy.deepcopy(example[0]) | hook for hook in state.hooks], query)
             case "GET /hooks/{hook_id}/deliveries":
-                return 200, [copy.deepcopy(example[0]) | delivery for delivery in state.deliveries]
+                found = [copy.deepcopy(example[0]) | delivery for delivery in state.deliveries]
+                return 200, _page(found, query, by="cursor")
             case "POST /hooks/{hook_id}/deliveries/{delivery_id}/attempts":
                 state.redelivered.append(int(names["delivery_id"]))
                 return 202, {}
             case "GET /rulesets":
-                return 200, [copy.deepcopy(example[0]) | _short(ruleset) for ruleset in state.rulesets]
+                return 200, _page([copy.deepcopy(example[0]) | _short(it) for it in state.rulesets], query)
             case "POST /rulesets":
                 if any(it["name"] == body["name"] for it in state.rulesets):
                     raise RefusedError(422, "Name must be unique")
@@ -281,8 +301,9 @@ class _Operations:
         whole: dict[str, Any] = copy.deepcopy(example)
         owner, _, short = self.name.partition("/")
         whole |= {"name": short, "full_name": self.name, "is_template": self.state.is_template}
-        whole |= {"private": self.state.private}
+        whole |= {"private": self.state.private, "allow_auto_merge": self.state.allow_auto_merge}
         whole["owner"]["login"] = owner
+        whole.setdefault("language", None)  # left out of the published example, and required by its schema
         for key in ("template_repository", "parent", "source", "organization"):
             whole.pop(key, None)
         return whole
@@ -293,6 +314,10 @@ class _Operations:
         number, owner = pull["number"], self.name.partition("/")[0]
         whole |= {"number": number, "state": pull["state"], "title": pull["title"], "body": pull["body"]}
         whole["html_url"] = f"{self.stand.url}/{self.name}/pull/{number}"
+        whole["node_id"] = merging.node_id(self.name, number)
+        if pull.get("auto_merge"):
+            how = {"merge_method": pull["auto_merge"].lower(), "commit_title": pull["title"], "commit_message": ""}
+            whole["auto_merge"] = how | {"enabled_by": copy.deepcopy(whole["user"])}
         whole["labels"] = [_label(name) for name in self.state.labels.get(number, [])]
         whole["requested_teams"] = []
         for side in ("head", "base"):
@@ -337,9 +362,18 @@ def _fits(text: str) -> None:
         raise RefusedError(422, f"Body is too long (maximum is {_COMMENT_LIMIT} characters)")
 
 
-def _page(items: list[Any], query: dict[str, list[str]]) -> list[Any]:
-    size, page = min(100, int(query.get("per_page", ["30"])[0])), int(query.get("page", ["1"])[0])
-    return items[(page - 1) * size : page * size]
+class _Page(list[Any]):
+    """A page of a list, and the query of the next one."""
+
+    following: dict[str, str] | None = None
+
+
+def _page(items: list[Any], query: dict[str, list[str]], by: str = "page") -> _Page:
+    size, page = min(100, int(query.get("per_page", ["30"])[0])), int(query.get(by, ["1"])[0])
+    found = _Page(items[(page - 1) * size : page * size])
+    if page * size < len(items):
+        found.following = {key: values[0] for key, values in query.items()} | {by: str(page + 1)}
+    return found
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -353,20 +387,26 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         body = self._body()
         rest = url.path.removeprefix("/api/v3")
-        if rest == url.path:
+        if rest == url.path and rest != "/api/graphql":
             self._git(url.path, url.query, body)
             return
         try:
             value = json.loads(body) if body else None
             token = self.headers.get("Authorization", "").partition(" ")[2]
             with self.github.lock:
-                code, answer = self.github.answer(self.command, rest, parse_qs(url.query), value, token)
+                if rest == "/api/graphql":
+                    code, answer = self.github.query(value, token)
+                else:
+                    code, answer = self.github.answer(self.command, rest, parse_qs(url.query), value, token)
         except RefusedError as no:
             code, answer = no.code, {"message": str(no), "documentation_url": "https://docs.github.com/rest"}
         text = b"" if answer is None else json.dumps(answer).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(text)))
+        following = getattr(answer, "following", None)
+        if following:
+            self.send_header("Link", f'<{self.github.url}{url.path}?{urlencode(following)}>; rel="next"')
         self.end_headers()
         self.wfile.write(text)
 

@@ -19,7 +19,7 @@ from typing import Any
 REPOSITORY = "/repos/{owner}/{repo}"
 OPERATIONS = {
     "/users/{username}": ["get"],
-    REPOSITORY: ["get"],
+    REPOSITORY: ["get", "patch"],
     f"{REPOSITORY}/actions/permissions/workflow": ["put"],
     f"{REPOSITORY}/actions/workflows/{{workflow_id}}/dispatches": ["post"],
     f"{REPOSITORY}/check-runs": ["post"],
