@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from slipway.loop.decision import keep
 from slipway.loop.registry import Registry, open_registry
+from tests.loop.test_promotion import decision_on
 from tests.workflows.conftest import Repository, Run
 from tests.workflows.test_data_pushed import reports
 
@@ -18,15 +20,16 @@ MODEL = "flight-delay"
 
 @pytest.fixture(scope="session")
 def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A registry's database with two versions, the first of them the champion."""
+    """A registry's database with two versions, the first of them the champion, and the gate's decision on both."""
     folder = tmp_path_factory.mktemp("mlflow")
     registry = open_registry(f"sqlite:///{folder / 'mlflow.db'}")
     for number, auc in ((1, 0.70), (2, 0.72)):
         model = folder / f"model-{number}"
         model.mkdir()
         (model / "metadata.json").write_text(f'{{"number": {number}}}', encoding="utf-8")
-        tags = {"git_sha": f"{number}" * 40, "data_md5": f"{number}" * 32, "gate": "passed"}
-        registry.register_folder(MODEL, model, tags=tags, metrics={"holdout-auc": auc})
+        tags = {"git_sha": f"{number}" * 40, "data_md5": f"{number}" * 32}
+        version = registry.register_folder(MODEL, model, tags=tags, metrics={"holdout-auc": auc})
+        keep(registry, version, decision_on(version.spec, None if number == 1 else f"{MODEL}/1"))
     registry.set_alias(MODEL, "champion", 1)
     return folder / "mlflow.db"
 
@@ -61,6 +64,7 @@ def test_the_champion_becomes_a_pull_request_and_merged_the_alias_follows(
     assert set(light.state.labels[1]) == {"promotion", "production"}
     (report,) = reports(light)
     assert f"{MODEL}/1 for production" in report and "0.7000" in report
+    assert f"### Passed: {MODEL}/1 with no champion to beat" in report and "| carrier UA | 4,975 |" in report
     diff = light.git("-C", str(light.github.git_folder(light.name)), "diff", "--name-only", "main", HEAD)
     assert diff.split() == [MANIFEST]
 
