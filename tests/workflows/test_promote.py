@@ -9,8 +9,9 @@ import pytest
 
 from slipway.loop.decision import keep
 from slipway.loop.registry import Registry, open_registry
+from slipway.serving.manifest import ServedModel, render_model_patch
 from tests.loop.test_promotion import decision_on
-from tests.workflows.conftest import Repository, Run
+from tests.workflows.conftest import WITH, Repository, Run
 from tests.workflows.test_data_pushed import reports
 
 HEAD = "slipway/promote-production"
@@ -55,6 +56,9 @@ def promote(light: Repository, models: Registry) -> Callable[..., Run]:
     return run
 
 
+@pytest.mark.runs("promote", "repository_dispatch", WITH)
+@pytest.mark.runs("promote", "workflow_dispatch", WITH)
+@pytest.mark.runs("rollback", "push", WITH)
 def test_the_champion_becomes_a_pull_request_and_merged_the_alias_follows(
     light: Repository, models: Registry, promote: Callable[..., Run]
 ) -> None:
@@ -92,3 +96,52 @@ def test_an_alias_that_moved_meanwhile_is_not_promoted(
     assert not run.green
     assert "stands for flight-delay/2 now, not for version 1" in run.log
     assert light.state.pulls == {}
+
+
+@pytest.mark.runs("rollback", "workflow_dispatch", WITH)
+def test_a_revert_of_a_merged_promotion_takes_the_alias_back(
+    light: Repository, models: Registry, promote: Callable[..., Run]
+) -> None:
+    serves(light, models, 1)
+    models.set_alias(MODEL, "champion", 2)
+    assert promote(version="2").green
+    (report,) = reports(light)
+    assert f"In the place of {MODEL}/1." in report and f"### Passed: {MODEL}/2 against {MODEL}/1" in report
+    assert "AUC differs by +0.0087" in report and "WARNING" not in report
+
+    # The pull request is merged, and then somebody thinks better of it.
+    light.git("fetch", "--quiet", str(light.github.git_folder(light.name)), HEAD)
+    light.git("merge", "--quiet", "--no-ff", "-m", "Merge pull request #1", "FETCH_HEAD")
+    light.git("revert", "--no-edit", "-m", "1", "HEAD")
+    light.push("main", "Something else")
+    run = light.pushed("main", "rollback")
+    assert run.green, run
+    assert models.aliases(MODEL)["champion"] == 1
+    assert f"champion is now {MODEL}/1" in run.summary
+
+    again = light.run("rollback", "workflow_dispatch", {})
+    assert again.green, again
+    assert f"champion is {MODEL}/1 already" in again.summary and models.aliases(MODEL)["champion"] == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "sentence"),
+    [(7, "has no version 7; its versions: 2, 1"), (0, "serves no model yet: promote one first. The alias champion")],
+    ids=["a version that is not there", "emptied"],
+)
+def test_a_manifest_that_cannot_be_followed_is_red_and_moves_no_alias(
+    light: Repository, models: Registry, promote: Callable[..., Run], version: int, sentence: str
+) -> None:
+    serves(light, models, version)
+    run = light.pushed("main", "rollback")
+    assert not run.green
+    assert sentence in run.log and "Traceback" not in run.log
+    assert models.aliases(MODEL)["champion"] == 1
+
+
+def serves(repository: Repository, models: Registry, version: int) -> None:
+    """Write by hand, and push to main, that production serves a version; 0 is none."""
+    uri = models.storage_uri(models.resolve(f"{MODEL}/1"))
+    served = ServedModel(model_uri=uri, version=f"{MODEL}/{version}") if version else ServedModel()
+    (repository.clone / MANIFEST).write_text(render_model_patch(served), encoding="utf-8")
+    repository.push("main", f"Production serves {version or 'nothing'}")
