@@ -1,4 +1,4 @@
-"""ci, report, promote, rollback, redeliver, smoke and template-demo, run by act."""
+"""ci, report, redeliver, smoke, init and the template's own, run by act; and every workflow without its settings."""
 
 from __future__ import annotations
 
@@ -112,6 +112,8 @@ def test_report_on_a_forks_pull_request_says_why_there_is_none(light: Repository
         ("redeliver", "workflow_dispatch", "`APP_CLIENT_ID`, `APP_PRIVATE_KEY`"),
         ("template-demo", "schedule", "delete this workflow"),
         ("template-demo", "workflow_dispatch", "delete this workflow"),
+        ("template-release", "push", "delete this workflow"),
+        ("template-release", "workflow_dispatch", "delete this workflow"),
     ),
 )
 def test_without_settings_it_is_green_and_says_what_to_set(
@@ -149,6 +151,70 @@ def test_template_demo_runs_in_the_template_only(light: Repository, event: str) 
     run = light.run("template-demo", event, {})
     assert run.green, run
     assert log.read_text(encoding="utf-8").split() == ["demo"]
+
+
+TAG = "v0.1.0"
+
+
+def tagged(repository: Repository, conclusion: str | None = "success") -> str:
+    """Make it the template, with a tag on main; and what ci came to there. Returns the commit."""
+    repository.state.is_template = True
+    sha = repository.github.head_of(repository.name, "main")
+    repository.git("-C", str(repository.github.git_folder(repository.name)), "tag", TAG, sha)
+    status = "in_progress" if conclusion is None else "completed"
+    repository.state.checks[sha] = [{"id": 1, "name": "ci", "status": status, "conclusion": conclusion}]
+    return sha
+
+
+@pytest.mark.runs("template-release", "push", WITH)
+@pytest.mark.runs("template-release", "workflow_dispatch", WITH)
+def test_a_tag_in_the_template_becomes_a_release_once(light: Repository) -> None:
+    sha = tagged(light)
+    dry = light.run("template-release", "workflow_dispatch", {})
+    assert dry.green, dry
+    assert f"{TAG} would be published from {sha}" in dry.summary and "What's Changed" in dry.summary
+    assert light.state.releases == []
+
+    for said in (f"Published [{TAG}]", f"[{TAG}]"):
+        run = light.run("template-release", "push", {"ref": f"refs/tags/{TAG}", "after": sha}, TAG)
+        assert run.green, run
+        assert said in run.summary
+    assert "was published before" in run.summary
+    assert light.state.releases == [{"tag_name": TAG, "name": TAG}]
+    assert light.state.violations == []
+
+
+def test_a_tag_that_ci_has_not_passed_is_no_release(light: Repository) -> None:
+    sha = tagged(light, None)
+    run = light.run("template-release", "push", {"ref": f"refs/tags/{TAG}", "after": sha}, TAG)
+    assert not run.green
+    assert f"ci is in_progress for {sha[:12]}: once it has passed there, run this again" in run.log
+    assert light.state.releases == []
+
+
+@pytest.mark.runs("init", "workflow_dispatch", WITH)
+@pytest.mark.runs("init", "workflow_dispatch", WITHOUT)
+def test_init_proposes_the_repositorys_own_names_and_only_outside_the_template(light: Repository) -> None:
+    light.edit("slipway.yaml", "repository: acme/flights", "repository: your-org/your-repo")
+    light.push("main", "As the template has it")
+    light.state.is_template = True
+    template = light.run("init", "workflow_dispatch", {})
+    assert template.green, template
+    assert "This is the template" in template.summary and light.state.pulls == {}
+
+    light.state.is_template = False
+    run = light.run("init", "workflow_dispatch", {})
+    assert run.green, run
+    assert [it["head"] for it in light.state.pulls.values()] == ["slipway/init"]
+    changed = light.git("-C", str(light.github.git_folder(light.name)), "diff", "--name-only", "main", "slipway/init")
+    assert {"slipway.yaml", ".github/CODEOWNERS", "argo/cd/production.yaml"} <= set(changed.split())
+    assert not [name for name in changed.split() if name.startswith((".github/workflows/", "build/"))]
+    assert f"repository: {light.name} " in light.show("slipway/init", "slipway.yaml")
+    assert f"repoURL: {light.github.url}/{light.name}.git" in light.show("slipway/init", "argo/cd/production.yaml")
+    (report,) = reports(light)
+    assert "`python -m slipway rules`" in report and "`@acme/platform`" in report
+    assert light.state.dispatches == [{"workflow": "ci.yaml", "ref": "slipway/init"}]
+    assert light.state.violations == []
 
 
 @pytest.mark.parametrize("event", with_settings("redeliver", "schedule", "workflow_dispatch"))
