@@ -38,6 +38,8 @@ VERBS = {
     "needs": ("slipway.loop.needs", "whether a workflow has the secrets and variables it needs"),
     "redeliver": ("slipway.loop.redeliver", "have GitHub deliver failed webhooks again"),
     "rules": ("slipway.loop.rules", "apply .github/rulesets and the settings the workflows need"),
+    "init": ("slipway.loop.init", "put your repository's names where the template has its own"),
+    "release": ("slipway.loop.release", "publish a release of the template itself"),
     "serve": ("slipway.serving.serve", "answer requests with a model"),
     "load": ("slipway.loop.load", "send real flights to a server and hold it to its promises"),
     "demo": ("slipway.loop.demo", "the whole loop, in a scratch folder"),

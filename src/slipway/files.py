@@ -27,8 +27,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as indented JSON. NaN and infinities are refused: they are not JSON."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    """Write ``value`` as :func:`strict_json`."""
+    write_text(path, strict_json(value))
+
+
+def strict_json(value: Any) -> str:
+    """``value`` as indented JSON. NaN and infinities are refused: they are not JSON."""
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
 
 
 def read_json(path: Path, made_by: str) -> Any:

@@ -14,7 +14,9 @@ import yaml
 
 from slipway.__main__ import main
 from slipway.errors import UserError
+from slipway.loop.decision import kept
 from slipway.loop.gate import Check, compare
+from slipway.loop.registry import content_sha256, open_registry
 from slipway.model.ensemble import load_ensemble
 from slipway.model.matrices import Months, load_months, split
 from slipway.params import Gate, load_params
@@ -188,10 +190,7 @@ def test_the_decision_is_written_for_machines_and_for_people(inside: Path, capsy
 
 def test_versions_of_the_registry(inside: Path, empty_database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The first passes on the floors and becomes champion; a worse one is refused and stays challenger."""
-    from slipway.loop.registry import open_registry
-
     shutil.copy(empty_database, inside)
-
     registry = open_registry()
     first = registry.register_folder("flight-delay", Path("models/challenger"))
     registry.set_alias("flight-delay", "challenger", first.version)
@@ -204,6 +203,47 @@ def test_versions_of_the_registry(inside: Path, empty_database: Path, capsys: py
     assert "## Refused: flight-delay/2 against flight-delay/1" in capsys.readouterr().out
     assert registry.aliases("flight-delay") == {"champion": 1, "challenger": 2}
     assert [registry.resolve(f"flight-delay/{n}").tags["gate"] for n in (1, 2)] == ["passed", "refused"]
+
+    # What was decided lies beside the version as it lies in build/gate; asked again, the new decision takes its place.
+    decision = kept(registry, worse)
+    assert decision == json.loads(Path("build/gate/decision.json").read_text())
+    assert registry.attached(worse, "gate/decision.md") == Path("build/gate/decision.md").read_text()
+    assert decision and decision["champion"] == "flight-delay/1" and not decision["passed"]
+    first_decision = kept(registry, first)
+    assert first_decision and first_decision["champion"] is None and first_decision["passed"]
+    content = content_sha256(registry.download(worse, inside / "again"))
+    assert content == worse.tags["content_sha256"], "the version itself is as it was"
+    assert main(["gate", "--challenger", "flight-delay/1", "--champion", "flight-delay/2"]) == 0
+    again = kept(registry, first)
+    assert again and again["champion"] == "flight-delay/2"
+
+
+def test_a_decision_that_cannot_be_kept_moves_no_alias(
+    inside: Path, empty_database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(empty_database, inside)
+    registry = open_registry()
+    version = registry.register_folder("flight-delay", Path("models/challenger"))
+    folder = Path(registry.storage_uri(version).removeprefix("file://")).parent
+    (folder / "gate").write_text("a file where the decision's folder should be")
+    assert main(["gate", "--challenger", version.spec, "--set-champion"]) == 2
+    said = capsys.readouterr()
+    assert "## Passed: flight-delay/1" in said.out, "what was decided is said all the same"
+    assert "writing gate/decision.json, gate/decision.md beside flight-delay/1" in said.err
+    assert "Traceback" not in said.err
+    assert registry.aliases("flight-delay") == {} and "gate" not in registry.resolve(version.spec).tags
+    assert not list(Path("build/gate").glob("decision.*"))
+
+
+def test_what_is_no_decision_is_a_sentence(inside: Path, empty_database: Path) -> None:
+    shutil.copy(empty_database, inside)
+    registry = open_registry()
+    version = registry.register_folder("flight-delay", Path("models/challenger"))
+    assert kept(registry, version) is None
+    for text in ("[1]", "{}", "not JSON"):
+        registry.attach(version, {"gate/decision.json": text})
+        with pytest.raises(UserError, match="is no decision of the gate: ask it again with"):
+            kept(registry, version)
 
 
 @pytest.mark.parametrize(

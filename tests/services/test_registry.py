@@ -201,6 +201,37 @@ def test_a_download_is_whole_checked_and_done_once(
     assert files(tmp_path / "home") == {"letters.txt": b"dear"}
 
 
+def test_what_is_attached_lies_beside_the_version_and_the_newest_counts(
+    backend: Backend, registry: Registry, name: str, tmp_path: Path
+) -> None:
+    folder = model_folder(tmp_path / "model")
+    made = registry.register_folder(name, folder)
+    assert registry.attached(made, "gate/decision.md") is None
+    for text in ("refused", "## Passed ✓\n"):
+        registry.attach(made, {"gate/decision.md": text})
+        assert registry.attached(made, "gate/decision.md") == text
+    assert registry.attached(made, "gate/decision.json") is None
+    assert backend.read(registry.storage_uri(made, models=STORAGE.models)) == files(folder)
+    assert files(registry.download(made, tmp_path / "fetched")) == files(folder)
+
+
+def test_who_may_only_read_is_told_so(
+    mlflow_server: MlflowServer, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.server.auth.client import AuthServiceClient
+
+    for key, value in mlflow_server.env.items():
+        monkeypatch.setenv(key, value)
+    made = open_registry().register_folder(name, model_folder(tmp_path / "model"))
+    AuthServiceClient(mlflow_server.uri).create_user(name, "only-reads-this")
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", name)
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "only-reads-this")
+    reader = open_registry()
+    with pytest.raises(UserError, match=rf"does not allow this \(writing gate/decision.md beside {name}/1\)"):
+        reader.attach(made, {"gate/decision.md": "passed"})
+    assert reader.attached(made, "gate/decision.md") is None
+
+
 def test_a_bad_folder_or_metric_registers_nothing(registry: Registry, name: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for folder, metrics, sentence in [

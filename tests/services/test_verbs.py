@@ -63,6 +63,7 @@ def promoted(clone: Clone) -> str:
     assert registered.startswith(f"{NAME}/1  challenger")
     clone.slipway("gate", "--set-champion")
     clone.slipway("promote", "--env", "production")
+    clone.slipway("promotion", "--env", "production")
     assert clone.do("git", "status", "--porcelain") == f" M {MANIFEST}\n"
     clone.commit("Production serves the first model")
     return yaml.safe_load((clone.folder / MANIFEST).read_text())["spec"]["modelUri"]
@@ -79,6 +80,13 @@ def test_the_chain_leads_back_to_the_commit_and_the_data(clone: Clone, promoted:
     assert links["version"]["value"].startswith(f"{NAME}/1 (challenger, champion), gate passed")
     assert clone.do("git", "rev-parse", "--short", "HEAD~1").strip() in links["code"]["value"]
     assert COMMIT in links["data"]["value"]
+
+
+def test_the_gates_decision_reaches_the_promotions_report(clone: Clone, promoted: str) -> None:
+    report = (clone.folder / "build/promotion/report.md").read_text(encoding="utf-8")
+    decision = (clone.folder / "build/gate/decision.md").read_text(encoding="utf-8")
+    assert decision.startswith(f"## Passed: {NAME}/1 with no champion to beat")
+    assert f"#{decision}" in report and "WARNING" not in report
 
 
 def test_the_promoted_model_answers_from_the_bucket(

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,21 @@ from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, Stand, State
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTIONS: dict[str, Any] = json.loads((ROOT / "tests/workflows/actions.json").read_text(encoding="utf-8"))
+WITH, WITHOUT = "with", "without"
 _SUMMARY = "Summary - "
 _BIN = Path(sys.executable).parent
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Hold a test to its marks `runs(workflow, event, WITH or WITHOUT)`: green runs that it must have made."""
+    result = yield
+    claimed = {mark.args for mark in pyfuncitem.iter_markers("runs")}
+    if claimed:
+        made = pyfuncitem.funcargs.get("light") or pyfuncitem.funcargs.get("repository")
+        assert isinstance(made, Repository)
+        assert claimed <= made.ran, f"claimed and not run: {claimed - made.ran}"
+    return result
 
 
 @pytest.fixture(scope="session")
@@ -184,6 +197,8 @@ class Repository:
     settings: dict[str, str]
     secrets: dict[str, str]
     storage: dict[str, str] = field(default_factory=dict)
+    ran: set[tuple[str, str, str]] = field(default_factory=set)
+    """Of the green runs the workflow, the event, and WITH or WITHOUT its settings; see test_events.py."""
 
     def git(self, *arguments: str) -> str:
         """Git in the clone."""
@@ -294,6 +309,9 @@ class Repository:
         summaries = {(it["job"], it["msg"].partition(_SUMMARY)[2]): None for it in said if _SUMMARY in it["msg"]}
         log = "".join(f"[{it.get('job', '')}] {it['msg'].rstrip()}\n" for it in said if "LocalRepo" not in it["msg"])
         (place / "log").write_text(log + done.stderr, encoding="utf-8")
+        asks = "actions/needs" in (work / f".github/workflows/{workflow}.yaml").read_text(encoding="utf-8")
+        if done.returncode == 0 and ("ready=" in log or not asks):
+            self.ran.add((workflow, name, WITHOUT if "ready=false" in log else WITH))
         return Run(
             done.returncode,
             log + done.stderr,
@@ -333,7 +351,8 @@ def _repository(test: str, tmp_path: Path, github: Stand, template: Path, stubs:
     name = f"acme/{re.sub('[^a-z0-9]+', '-', test.removeprefix('test_').lower()).strip('-')}"
     state = github.repository(name, template)
     clone = tmp_path / "clone"
-    subprocess.run(["git", "clone", "--quiet", str(template), str(clone)], check=True)
+    person = ["-c", "user.name=someone", "-c", "user.email=someone@example.org"]
+    subprocess.run(["git", "clone", "--quiet", *person, str(template), str(clone)], check=True)
     settings = {"AWS_ROLE": "arn:aws:iam::000000000000:role/slipway"}
     programs = tmp_path / "programs"
     # Nothing is to be installed here, and pip takes seconds to find that out.

@@ -26,7 +26,15 @@ def starts(trigger: dict[str, Any] | None, branch: str, files: Sequence[str]) ->
     trigger = trigger or {}
     if "branches" in trigger and not matches(trigger["branches"], branch):
         return False
+    if "branches" not in trigger and "tags" in trigger:
+        return False
     return "paths" not in trigger or any(matches(trigger["paths"], name) for name in files)
+
+
+def starts_for_tag(trigger: dict[str, Any] | None, tag: str) -> bool:
+    """Whether a push of a tag passes a trigger: with `branches` alone none does."""
+    trigger = trigger or {}
+    return matches(trigger["tags"], tag) if "tags" in trigger else "branches" not in trigger
 
 
 def _expression(pattern: str) -> re.Pattern[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.workflows.filters import matches, starts
+from tests.workflows.filters import matches, starts, starts_for_tag
 
 WORKFLOWS = Path(__file__).resolve().parents[2] / ".github/workflows"
 
@@ -72,6 +72,17 @@ def test_which_pushes_start_data_pushed(branch: str, files: list[str], begins: b
 )
 def test_which_pushes_start_rollback(branch: str, files: list[str], begins: bool) -> None:
     assert starts(triggers("rollback")["push"], branch, files) is begins
+
+
+@pytest.mark.parametrize(("tag", "begins"), [("v0.2.0", True), ("v1", True), ("data-june", False)])
+def test_a_tag_starts_template_release_and_nothing_else(tag: str, begins: bool) -> None:
+    started = {
+        path.stem
+        for path in WORKFLOWS.glob("*.yaml")
+        if "push" in triggers(path.stem) and starts_for_tag(triggers(path.stem)["push"], tag)
+    }
+    assert started == ({"template-release"} if begins else set())
+    assert not starts(triggers("template-release")["push"], "main", ["README.md"])
 
 
 def test_every_pull_request_starts_ci_so_that_a_required_check_never_waits() -> None:

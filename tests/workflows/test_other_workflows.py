@@ -1,4 +1,4 @@
-"""ci, report, promote, rollback, redeliver, smoke and template-demo, run by act."""
+"""ci, report, redeliver, smoke, init and the template's own, run by act; and every workflow without its settings."""
 
 from __future__ import annotations
 
@@ -7,9 +7,19 @@ from typing import Any
 
 import pytest
 
-from tests.workflows.conftest import Repository, program
+from tests.workflows.conftest import WITH, WITHOUT, Repository, program
 from tests.workflows.github.server import APP_TOKEN, READ_TOKEN
 from tests.workflows.test_data_pushed import BRANCH, PROPOSED, pull_request, reports
+
+
+def with_settings(workflow: str, *events: str) -> list[Any]:
+    """The events as parameters of a test that runs the workflow with all that it needs."""
+    return [pytest.param(event, marks=pytest.mark.runs(workflow, event, WITH)) for event in events]
+
+
+def without_settings(*runs: tuple[str, str, str]) -> list[Any]:
+    """The same for runs without: workflow, event, and what the summary says."""
+    return [pytest.param(*run, marks=pytest.mark.runs(run[0], run[1], WITHOUT)) for run in runs]
 
 
 def opened(repository: Repository, head: str, *, fork: bool = False) -> dict[str, Any]:
@@ -29,7 +39,7 @@ def make_says(repository: Repository, *, fails: str = "") -> Path:
     return log
 
 
-@pytest.mark.parametrize("event", ["pull_request", "push"])
+@pytest.mark.parametrize("event", with_settings("ci", "pull_request", "push", "workflow_dispatch"))
 def test_ci_lints_tests_and_looks_at_the_pin(light: Repository, event: str) -> None:
     log = make_says(light)
     light.push("feature", "Code")
@@ -60,6 +70,7 @@ def test_ci_is_red_when_data_comes_without_its_image(light: Repository) -> None:
     assert "the pinned image is of other inputs than this commit's" in run.log
 
 
+@pytest.mark.runs("report", "pull_request", WITH)
 def test_report_comments_on_a_pull_request_made_by_hand(light: Repository) -> None:
     light.edit("reports/light.md", "AUC 0.7", "AUC 0.75")
     light.push("by-hand", "A change")
@@ -89,7 +100,8 @@ def test_report_on_a_forks_pull_request_says_why_there_is_none(light: Repository
 
 @pytest.mark.parametrize(
     ("workflow", "event", "missing"),
-    [
+    without_settings(
+        ("data-pushed", "push", "`AWS_ROLE` or `AWS_ACCESS_KEY_ID`"),
         ("data-pushed", "workflow_dispatch", "`AWS_ROLE` or `AWS_ACCESS_KEY_ID`"),
         ("report", "pull_request", "`AWS_ROLE` or `AWS_ACCESS_KEY_ID`"),
         ("promote", "workflow_dispatch", "`MLFLOW_TRACKING_URI`"),
@@ -100,7 +112,9 @@ def test_report_on_a_forks_pull_request_says_why_there_is_none(light: Repository
         ("redeliver", "workflow_dispatch", "`APP_CLIENT_ID`, `APP_PRIVATE_KEY`"),
         ("template-demo", "schedule", "delete this workflow"),
         ("template-demo", "workflow_dispatch", "delete this workflow"),
-    ],
+        ("template-release", "push", "delete this workflow"),
+        ("template-release", "workflow_dispatch", "delete this workflow"),
+    ),
 )
 def test_without_settings_it_is_green_and_says_what_to_set(
     light: Repository, workflow: str, event: str, missing: str
@@ -112,6 +126,7 @@ def test_without_settings_it_is_green_and_says_what_to_set(
     assert not [call for call in light.state.calls if not call.startswith("GET")]
 
 
+@pytest.mark.runs("smoke", "workflow_dispatch", WITHOUT)
 def test_smoke_in_a_fresh_clone_is_green(light: Repository) -> None:
     light.edit("slipway.yaml", "acme/flights", "your-org/your-repo")
     light.push("main", "As the template has it")
@@ -120,6 +135,7 @@ def test_smoke_in_a_fresh_clone_is_green(light: Repository) -> None:
     assert run.summary.count("Not enabled") == 3
 
 
+@pytest.mark.runs("smoke", "workflow_dispatch", WITH)
 def test_smoke_proves_storage_image_and_pull_request(light: Repository, app: dict[str, dict[str, str]]) -> None:
     run = light.run("smoke", "workflow_dispatch", {}, **app)
     assert run.green, run
@@ -128,15 +144,83 @@ def test_smoke_proves_storage_image_and_pull_request(light: Repository, app: dic
     assert run.inputs_of("docker/build-push-action")[0]["context"] == ".github/smoke"
 
 
-def test_template_demo_runs_in_the_template_only(light: Repository) -> None:
+@pytest.mark.parametrize("event", with_settings("template-demo", "schedule", "workflow_dispatch"))
+def test_template_demo_runs_in_the_template_only(light: Repository, event: str) -> None:
     log = make_says(light)
     light.state.is_template = True
-    run = light.run("template-demo", "schedule", {})
+    run = light.run("template-demo", event, {})
     assert run.green, run
     assert log.read_text(encoding="utf-8").split() == ["demo"]
 
 
-def test_redeliver_sends_again_what_never_got_through(light: Repository, app: dict[str, dict[str, str]]) -> None:
+TAG = "v0.1.0"
+
+
+def tagged(repository: Repository, conclusion: str | None = "success") -> str:
+    """Make it the template, with a tag on main; and what ci came to there. Returns the commit."""
+    repository.state.is_template = True
+    sha = repository.github.head_of(repository.name, "main")
+    repository.git("-C", str(repository.github.git_folder(repository.name)), "tag", TAG, sha)
+    status = "in_progress" if conclusion is None else "completed"
+    repository.state.checks[sha] = [{"id": 1, "name": "ci", "status": status, "conclusion": conclusion}]
+    return sha
+
+
+@pytest.mark.runs("template-release", "push", WITH)
+@pytest.mark.runs("template-release", "workflow_dispatch", WITH)
+def test_a_tag_in_the_template_becomes_a_release_once(light: Repository) -> None:
+    sha = tagged(light)
+    dry = light.run("template-release", "workflow_dispatch", {})
+    assert dry.green, dry
+    assert f"{TAG} would be published from {sha}" in dry.summary and "What's Changed" in dry.summary
+    assert light.state.releases == []
+
+    for said in (f"Published [{TAG}]", f"[{TAG}]"):
+        run = light.run("template-release", "push", {"ref": f"refs/tags/{TAG}", "after": sha}, TAG)
+        assert run.green, run
+        assert said in run.summary
+    assert "was published before" in run.summary
+    assert light.state.releases == [{"tag_name": TAG, "name": TAG}]
+    assert light.state.violations == []
+
+
+def test_a_tag_that_ci_has_not_passed_is_no_release(light: Repository) -> None:
+    sha = tagged(light, None)
+    run = light.run("template-release", "push", {"ref": f"refs/tags/{TAG}", "after": sha}, TAG)
+    assert not run.green
+    assert f"ci is in_progress for {sha[:12]}: once it has passed there, run this again" in run.log
+    assert light.state.releases == []
+
+
+@pytest.mark.runs("init", "workflow_dispatch", WITH)
+@pytest.mark.runs("init", "workflow_dispatch", WITHOUT)
+def test_init_proposes_the_repositorys_own_names_and_only_outside_the_template(light: Repository) -> None:
+    light.edit("slipway.yaml", "repository: acme/flights", "repository: your-org/your-repo")
+    light.push("main", "As the template has it")
+    light.state.is_template = True
+    template = light.run("init", "workflow_dispatch", {})
+    assert template.green, template
+    assert "This is the template" in template.summary and light.state.pulls == {}
+
+    light.state.is_template = False
+    run = light.run("init", "workflow_dispatch", {})
+    assert run.green, run
+    assert [it["head"] for it in light.state.pulls.values()] == ["slipway/init"]
+    changed = light.git("-C", str(light.github.git_folder(light.name)), "diff", "--name-only", "main", "slipway/init")
+    assert {"slipway.yaml", ".github/CODEOWNERS", "argo/cd/production.yaml"} <= set(changed.split())
+    assert not [name for name in changed.split() if name.startswith((".github/workflows/", "build/"))]
+    assert f"repository: {light.name} " in light.show("slipway/init", "slipway.yaml")
+    assert f"repoURL: {light.github.url}/{light.name}.git" in light.show("slipway/init", "argo/cd/production.yaml")
+    (report,) = reports(light)
+    assert "`python -m slipway rules`" in report and "`@acme/platform`" in report
+    assert light.state.dispatches == [{"workflow": "ci.yaml", "ref": "slipway/init"}]
+    assert light.state.violations == []
+
+
+@pytest.mark.parametrize("event", with_settings("redeliver", "schedule", "workflow_dispatch"))
+def test_redeliver_sends_again_what_never_got_through(
+    light: Repository, app: dict[str, dict[str, str]], event: str
+) -> None:
     def delivery(number: int, guid: str, code: int, day: int) -> dict[str, Any]:
         at = f"2026-11-{day:02}T00:00:00Z"
         return {"id": number, "guid": guid, "status_code": code, "delivered_at": at, "event": "push"}
@@ -149,7 +233,7 @@ def test_redeliver_sends_again_what_never_got_through(light: Repository, app: di
         delivery(4, "mended", 200, 3),
         delivery(5, "lost", 503, 3),
     ]
-    run = light.run("redeliver", "schedule", {}, **app)
+    run = light.run("redeliver", event, {}, **app)
     assert run.green, run
     assert light.state.redelivered == [5], "the newest attempt of the one that never got through"
     assert "was 503" in run.summary

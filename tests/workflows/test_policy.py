@@ -72,7 +72,7 @@ def test_least_permissions_and_a_limit_for_every_job(path: Path) -> None:
         assert "vars.RUNNER" in job["runs-on"], name
 
 
-@pytest.mark.parametrize("name", ["data-pushed", "promote", "rollback"])
+@pytest.mark.parametrize("name", ["data-pushed", "promote", "rollback", "init", "template-release"])
 def test_what_writes_is_never_cut_off(name: str) -> None:
     assert read(GITHUB / f"workflows/{name}.yaml")["concurrency"]["cancel-in-progress"] is False
 
@@ -82,6 +82,14 @@ def test_no_checkout_leaves_its_token_behind() -> None:
     assert checkouts
     for where, step in checkouts:
         assert step["with"]["persist-credentials"] is False, where
+
+
+@pytest.mark.parametrize("path", [*WORKFLOWS, *COMPOSITES], ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_no_workflow_carries_a_name_that_init_would_have_to_change(path: Path) -> None:
+    # GitHub lets no workflow's token change a file in .github/workflows.
+    names, text = load_names(ROOT / "slipway.yaml"), path.read_text(encoding="utf-8")
+    for name in (names.repository, names.repository.partition("/")[0], names.storage.data, names.storage.models):
+        assert name not in text
 
 
 def test_logic_is_in_python() -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from slipway.loop.decision import keep
 from slipway.loop.registry import Registry, open_registry
-from tests.workflows.conftest import ROOT, Repository, Run
+from slipway.serving.manifest import ServedModel, render_model_patch
+from tests.loop.test_promotion import decision_on
+from tests.workflows.conftest import ROOT, WITH, Repository, Run
 from tests.workflows.github import merging
 from tests.workflows.test_data_pushed import reports
 
@@ -22,15 +25,16 @@ MODEL = "flight-delay"
 
 @pytest.fixture(scope="session")
 def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A registry's database with two versions, the first of them the champion."""
+    """A registry's database with two versions, the first of them the champion, and the gate's decision on both."""
     folder = tmp_path_factory.mktemp("mlflow")
     registry = open_registry(f"sqlite:///{folder / 'mlflow.db'}")
     for number, auc in ((1, 0.70), (2, 0.72)):
         model = folder / f"model-{number}"
         model.mkdir()
         (model / "metadata.json").write_text(f'{{"number": {number}}}', encoding="utf-8")
-        tags = {"git_sha": f"{number}" * 40, "data_md5": f"{number}" * 32, "gate": "passed"}
-        registry.register_folder(MODEL, model, tags=tags, metrics={"holdout-auc": auc})
+        tags = {"git_sha": f"{number}" * 40, "data_md5": f"{number}" * 32}
+        version = registry.register_folder(MODEL, model, tags=tags, metrics={"holdout-auc": auc})
+        keep(registry, version, decision_on(version.spec, None if number == 1 else f"{MODEL}/1"))
     registry.set_alias(MODEL, "champion", 1)
     return folder / "mlflow.db"
 
@@ -56,6 +60,9 @@ def promote(light: Repository, models: Registry) -> Callable[..., Run]:
     return run
 
 
+@pytest.mark.runs("promote", "repository_dispatch", WITH)
+@pytest.mark.runs("promote", "workflow_dispatch", WITH)
+@pytest.mark.runs("rollback", "push", WITH)
 def test_the_champion_becomes_a_pull_request_and_merged_the_alias_follows(
     light: Repository, models: Registry, promote: Callable[..., Run]
 ) -> None:
@@ -65,6 +72,7 @@ def test_the_champion_becomes_a_pull_request_and_merged_the_alias_follows(
     assert set(light.state.labels[1]) == {"promotion", "production"}
     (report,) = reports(light)
     assert f"{MODEL}/1 for production" in report and "0.7000" in report
+    assert f"### Passed: {MODEL}/1 with no champion to beat" in report and "| carrier UA | 4,975 |" in report
     diff = light.git("-C", str(light.github.git_folder(light.name)), "diff", "--name-only", "main", HEAD)
     assert diff.split() == [MANIFEST]
 
@@ -143,3 +151,52 @@ def test_a_production_promotion_waits_for_a_person(light: Repository, promote: C
     assert run.green, run
     assert "auto_merge" not in light.state.pulls[1] and "merge" not in run.summary
     assert not [call for call in light.state.calls if "merge" in call.lower()]
+
+
+@pytest.mark.runs("rollback", "workflow_dispatch", WITH)
+def test_a_revert_of_a_merged_promotion_takes_the_alias_back(
+    light: Repository, models: Registry, promote: Callable[..., Run]
+) -> None:
+    serves(light, models, 1)
+    models.set_alias(MODEL, "champion", 2)
+    assert promote(version="2").green
+    (report,) = reports(light)
+    assert f"In the place of {MODEL}/1." in report and f"### Passed: {MODEL}/2 against {MODEL}/1" in report
+    assert "AUC differs by +0.0087" in report and "WARNING" not in report
+
+    # The pull request is merged, and then somebody thinks better of it.
+    light.git("fetch", "--quiet", str(light.github.git_folder(light.name)), HEAD)
+    light.git("merge", "--quiet", "--no-ff", "-m", "Merge pull request #1", "FETCH_HEAD")
+    light.git("revert", "--no-edit", "-m", "1", "HEAD")
+    light.push("main", "Something else")
+    run = light.pushed("main", "rollback")
+    assert run.green, run
+    assert models.aliases(MODEL)["champion"] == 1
+    assert f"champion is now {MODEL}/1" in run.summary
+
+    again = light.run("rollback", "workflow_dispatch", {})
+    assert again.green, again
+    assert f"champion is {MODEL}/1 already" in again.summary and models.aliases(MODEL)["champion"] == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "sentence"),
+    [(7, "has no version 7; its versions: 2, 1"), (0, "serves no model yet: promote one first. The alias champion")],
+    ids=["a version that is not there", "emptied"],
+)
+def test_a_manifest_that_cannot_be_followed_is_red_and_moves_no_alias(
+    light: Repository, models: Registry, promote: Callable[..., Run], version: int, sentence: str
+) -> None:
+    serves(light, models, version)
+    run = light.pushed("main", "rollback")
+    assert not run.green
+    assert sentence in run.log and "Traceback" not in run.log
+    assert models.aliases(MODEL)["champion"] == 1
+
+
+def serves(repository: Repository, models: Registry, version: int) -> None:
+    """Write by hand, and push to main, that production serves a version; 0 is none."""
+    uri = models.storage_uri(models.resolve(f"{MODEL}/1"))
+    served = ServedModel(model_uri=uri, version=f"{MODEL}/{version}") if version else ServedModel()
+    (repository.clone / MANIFEST).write_text(render_model_patch(served), encoding="utf-8")
+    repository.push("main", f"Production serves {version or 'nothing'}")

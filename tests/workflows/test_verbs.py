@@ -325,6 +325,63 @@ def test_the_rules_are_applied_once_and_then_kept_in_line(
     assert state.violations == []
 
 
+@pytest.fixture
+def releasing(state: State) -> State:
+    """The repository with a version, and a tag of it on main, for which ci has passed."""
+    Path("pyproject.toml").write_text('[project]\nversion = "0.2.0"\n', encoding="utf-8")
+    for command in (["tag", "v0.2.0"], ["tag", "v0.3.0"], ["update-ref", "refs/remotes/origin/main", "HEAD"]):
+        subprocess.run(["git", *command], check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    state.checks[head] = [{"id": 1, "name": "ci", "status": "completed", "conclusion": "success"}]
+    return state
+
+
+@pytest.mark.parametrize(
+    ("tag", "sentence"),
+    [
+        ("v0.3.0", "the tag is v0.3.0 and pyproject.toml says 0.2.0: delete the tag, or raise the version"),
+        ("v0.2", "the tag 'v0.2' is not v and three numbers"),
+    ],
+)
+def test_a_tag_that_is_not_the_version_is_no_release(
+    releasing: State, tag: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["release", "--tag", tag]) == 2
+    assert sentence in capsys.readouterr().err
+    assert releasing.releases == []
+
+
+def test_a_tag_beside_main_is_no_release(releasing: State, capsys: pytest.CaptureFixture[str]) -> None:
+    subprocess.run(["git", "update-ref", "refs/remotes/origin/main", "HEAD~1"], check=True)
+    assert main(["release", "--tag", "v0.2.0"]) == 2
+    assert "is not on main: merge it first" in capsys.readouterr().err
+    assert releasing.releases == []
+
+
+@pytest.mark.parametrize(
+    ("checks", "state_of_ci"),
+    [
+        ([], "never ran"),
+        ([{"id": 3, "name": "lint", "status": "completed", "conclusion": "success"}], "never ran"),
+        ([{"id": 3, "name": "ci", "status": "completed", "conclusion": "failure"}], "failure"),
+        ([{"id": 3, "name": "ci", "status": "queued", "conclusion": None}], "is queued"),
+    ],
+)
+def test_the_newest_ci_decides_whether_there_is_a_release(
+    releasing: State, checks: list[dict[str, object]], state_of_ci: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (head,) = releasing.checks
+    earlier = releasing.checks[head]
+    releasing.checks[head] = earlier + checks if checks and checks[0]["name"] == "ci" else checks
+    assert main(["release", "--tag", "v0.2.0"]) == 2
+    assert f"ci {state_of_ci} for {head[:12]}: once it has passed there" in capsys.readouterr().err
+    assert releasing.releases == []
+    releasing.checks[head] = [*checks, earlier[0] | {"id": 9}]
+    assert main(["release", "--tag", "v0.2.0"]) == 0
+    assert [it["tag_name"] for it in releasing.releases] == ["v0.2.0"]
+    assert releasing.violations == []
+
+
 def test_the_required_check_is_one_that_ci_always_reports() -> None:
     ruleset = json.loads((ROOT / ".github/rulesets/main.json").read_text(encoding="utf-8"))
     (checks,) = (rule for rule in ruleset["rules"] if rule["type"] == "required_status_checks")

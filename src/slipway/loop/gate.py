@@ -11,7 +11,9 @@ passes when it meets the floors, is better by the margin with the confidence ask
 carrier or origin, and answers in time in the real server. Without a champion the floors and the time decide. Every
 number is in params.yaml under gate.
 
-Writes build/gate/decision.json and decision.md. Exit code 0 passed, 1 refused, 2 not comparable or bad input.
+Writes build/gate/decision.json and decision.md, and, where the challenger is a version of the registry, the same beside
+it, in the place of an earlier decision: the promotion's pull request shows it. Exit code 0 passed, 1 refused, 2 not
+comparable or bad input.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import numpy as np
 from slipway.errors import UserError
 from slipway.files import read_json, write_json, write_text
 from slipway.loop.comparison import Scored, Slice, as_json, bootstrap_auc_difference, score, slices
+from slipway.loop.decision import DECISION, PAGE, as_markdown, keep
 from slipway.loop.server import latencies, served
 from slipway.model.ensemble import Ensemble, load_ensemble
 from slipway.model.matrices import MADE_BY, PREPARED, Months, load_months, split
@@ -35,7 +38,6 @@ from slipway.params import Gate, load_params
 
 OUT = Path("build/gate")
 FLIGHTS = Path("data/flights")
-DECISION, PAGE = "decision.json", "decision.md"
 CHAMPION, CHALLENGER = "champion", "challenger"
 LATENCY_REQUESTS = 300
 _VERSION = re.compile(r"[^@]+(/\d+|@[^@/]+)")
@@ -79,10 +81,10 @@ def run(args: argparse.Namespace) -> int:
         "champion": holder and holder.label,
         **decision,
     }
+    print(as_markdown(decision))
+    contender.book(decision, args.set_champion)
     write_json(args.out / DECISION, decision)
     write_text(args.out / PAGE, as_markdown(decision))
-    contender.book(decision, args.set_champion)
-    print(as_markdown(decision))
     return 0 if decision["passed"] else 1
 
 
@@ -122,7 +124,7 @@ class _Contender:
         from slipway.loop.registry import open_registry
 
         registry = open_registry()
-        registry.set_tag(self.version, "gate", "passed" if decision["passed"] else "refused")
+        keep(registry, self.version, decision)
         if set_champion and decision["passed"]:
             registry.set_alias(self.version.name, CHAMPION, self.version.version)
 
@@ -247,25 +249,3 @@ def _no_slice_dropped(parts: list[Slice], rules: Gate) -> Check:
         else f"of {len(judged)} slices {worst.name} fares worst, with AUC {-(worst.drop or 0):+.4f}; "
         f"at worst {-rules.slice_max_drop:g}",
     )
-
-
-def as_markdown(decision: dict[str, Any]) -> str:
-    """The decision for a pull request or a terminal."""
-    against = f"against {decision['champion']}" if decision["champion"] else "with no champion to beat"
-    unseen = "which neither has learnt from" if decision["champion"] else "which it has not learnt from"
-    rows = [
-        f"## {'Passed' if decision['passed'] else 'Refused'}: {decision['challenger']} {against}",
-        "",
-        f"On {decision['rows']:,} flights of {', '.join(decision['held_out'])}, {unseen}.",
-        "",
-        "| | check | why |",
-        "|---|---|---|",
-        *(f"| {'✓' if c['passed'] else '✗'} | {c['name']} | {c['reason']} |" for c in decision["checks"]),
-        "",
-        "| metric | challenger | champion |",
-        "|---|---:|---:|",
-    ]
-    old = decision["scores"][CHAMPION]
-    for metric, value in decision["scores"][CHALLENGER].items():
-        rows.append(f"| {metric} | {value:.4f} | {f'{old[metric]:.4f}' if old else ''} |")
-    return "\n".join(rows) + "\n"

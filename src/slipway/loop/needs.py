@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--page", default="docs/github.md", help="where it is told how; default: %(default)s")
     parser.add_argument("--fork", action="store_true", help="what is to be done is a fork's")
     parser.add_argument("--template", action="store_true", help="only the template itself needs it, no clone does")
+    parser.add_argument("--clone", action="store_true", help="only a repository made from the template needs it")
     parser.add_argument("--names", action="store_true", help="slipway.yaml must carry this repository's names, too")
 
 
@@ -37,10 +38,18 @@ def run(args: argparse.Namespace) -> None:
             f"Once its code is read, push its branch to this repository ({args.page})."
         )
         return
-    if args.template and not GitHub.from_environment().call("GET", "")["is_template"]:
-        write_output("ready", "false")
-        write_summary(f"**For the template itself.** In your repository you may delete this workflow ({args.page}).")
-        return
+    if args.template or args.clone:
+        is_template = GitHub.from_environment().call("GET", "")["is_template"]
+        if args.template and not is_template:
+            write_output("ready", "false")
+            write_summary(
+                f"**For the template itself.** In your repository you may delete this workflow ({args.page})."
+            )
+            return
+        if args.clone and is_template:
+            write_output("ready", "false")
+            write_summary("**This is the template**, which keeps its names: make your repository from it first.")
+            return
     missing = []
     for setting in args.settings:
         name, equals, value = setting.partition("=")

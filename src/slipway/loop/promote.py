@@ -23,6 +23,7 @@ from pathlib import Path
 
 from slipway.errors import UserError
 from slipway.files import write_text
+from slipway.loop.github import write_summary
 from slipway.loop.registry import Registry, open_registry
 from slipway.names import load_names
 from slipway.serving.manifest import ServedModel, read_model_patch, render_model_patch
@@ -95,10 +96,10 @@ def follow(registry: Registry, path: Path, served: ServedModel) -> None:
         UserError: the manifest serves nothing yet, or the registry does not know the version.
     """
     if not served.version:
-        raise UserError(f"{path} serves no model yet: promote one first.")
+        raise UserError(f"{path} serves no model yet: promote one first. The alias {CHAMPION} stays where it is.")
     version = registry.resolve(served.version)
     if registry.aliases(version.name).get(CHAMPION) == version.version:
-        print(f"{CHAMPION} is {version.spec} already, as {path} says")
+        write_summary(f"{CHAMPION} is {version.spec} already, as {path} says")
         return
     registry.set_alias(version.name, CHAMPION, version.version)
-    print(f"{CHAMPION} is now {version.spec}, as {path} says")
+    write_summary(f"{CHAMPION} is now {version.spec}, as {path} says")

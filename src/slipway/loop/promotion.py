@@ -5,8 +5,8 @@
 
 On GitHub it also sets the output `auto-merge`, for environments that slipway.yaml lists under promotions.
 
-The numbers are those the versions were registered with, and whether the gate let them pass; the decision itself, on
-one hold-out and with its interval, is what `slipway gate` printed in the search's run.
+It holds the gate's own decision, which lies beside the version: both on one hold-out, with the interval and every
+slice. It warns where there is none, where the gate refused, and where it was about another champion than is served.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import argparse
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from slipway.errors import UserError
 from slipway.files import write_text
+from slipway.loop.decision import as_markdown, kept, slices_as_markdown
 from slipway.loop.github import write_output
 from slipway.loop.promote import OVERLAYS, manifest_of
 from slipway.loop.registry import Registry, Version, open_registry
@@ -65,25 +67,58 @@ def report(registry: Registry, env: str, before: str, after: str) -> str:
     """The report as Markdown; ``before`` is empty when nothing is served yet."""
     new = registry.resolve(after)
     old = registry.resolve(before) if before else None
-    _, new_metrics = registry.run_values(new)
-    old_metrics = registry.run_values(old)[1] if old else {}
+    decision = kept(registry, new)
     lines = [
         f"## {after} for {env}",
         "",
         f"In the place of {before}." if before else "Nothing is served there yet.",
         "",
     ]
-    lines += ["| metric | now | proposed | change | |", "|:--|--:|--:|--:|:--|"]
-    for name in sorted(new_metrics):
-        value, was = new_metrics[name], old_metrics.get(name)
-        if was is None:
-            lines.append(f"| `{name}` | | {value:.4f} | | |")
-            continue
-        lines.append(f"| `{name}` | {was:.4f} | {value:.4f} | {value - was:+.4f} | {_verdict(name, value - was)} |")
+    for warning in _warnings(env, decision, new, before):
+        lines += ["> [!WARNING]", f"> {warning}", ""]
+    if decision:
+        lines += ["The gate's decision:", "", as_markdown(decision, "###"), slices_as_markdown(decision)]
+    lines += _registered(registry, new, old)
     lines += ["", "| lineage | now | proposed |", "|:--|:--|:--|"]
     lines += [f"| {key} | {_tag(old, key)} | {_tag(new, key)} |" for key in _LINEAGE]
     lines += ["", f"Merging serves it; `git revert` of the merge brings {before or 'nothing'} back.", ""]
     return "\n".join(lines)
+
+
+def _warnings(env: str, decision: dict[str, Any] | None, new: Version, before: str) -> list[str]:
+    """What somebody who merges this should know first."""
+    again = f"`python -m slipway gate --challenger {new.spec}`"
+    if decision is None:
+        outcome = new.tags.get("gate")
+        if outcome:
+            return [f"{new.spec} is tagged as {outcome} by the gate, and why was not kept: run {again}."]
+        return [f"**The gate never looked at {new.spec}.** Before you merge, run {again}."]
+    warnings = []
+    if not decision["passed"]:
+        failed = ", ".join(check["name"] for check in decision["checks"] if not check["passed"])
+        warnings.append(f"**The gate refused {new.spec}**: {failed}.")
+    if before and before not in (new.spec, decision["champion"]):
+        against = f"compared with {decision['champion']}" if decision["champion"] else "compared with no champion"
+        warnings.append(
+            f"It was {against}, and **{env} serves {before}**. To know how the two compare, run {again[:-1]} "
+            f"--champion {before}`."
+        )
+    return warnings
+
+
+def _registered(registry: Registry, new: Version, old: Version | None) -> list[str]:
+    """What both were registered with: scores of their own trials, each on the months of its day."""
+    _, metrics = registry.run_values(new)
+    _, earlier = registry.run_values(old) if old else ({}, {})
+    lines = ["<details>", "<summary>What each was registered with</summary>", ""]
+    lines += ["| metric | now | proposed | change | |", "|:--|--:|--:|--:|:--|"]
+    for name in sorted(metrics):
+        value, was = metrics[name], earlier.get(name)
+        if was is None:
+            lines.append(f"| `{name}` | | {value:.4f} | | |")
+            continue
+        lines.append(f"| `{name}` | {was:.4f} | {value:.4f} | {value - was:+.4f} | {_verdict(name, value - was)} |")
+    return [*lines, "", "</details>"]
 
 
 def _verdict(name: str, change: float) -> str:

@@ -11,6 +11,7 @@ import math
 import os
 import re
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -328,6 +329,32 @@ class Registry:
         with _said(self.uri, f"tagging {version.spec}"):
             self._client.set_model_version_tag(version.name, str(version.version), key, str(value))
 
+    def attach(self, version: Version, texts: Mapping[str, str]) -> None:
+        """Put texts beside a version's folder, among its run's artifacts, in the place of earlier ones of that name.
+
+        Raises:
+            UserError: the storage refuses, or the version has no run.
+        """
+        assert not any(name.partition("/")[0] == ARTIFACT_PATH for name in texts), "a version never changes"
+        if not version.run_id:
+            raise UserError(f"{version.spec} has no run to keep {', '.join(texts)} with: `slipway register` makes one.")
+        with _said(self.uri, f"writing {', '.join(texts)} beside {version.spec}"):
+            for name, text in texts.items():
+                self._client.log_text(version.run_id, text, name)
+
+    def attached(self, version: Version, name: str) -> str | None:
+        """A text that :meth:`attach` put there; None when there is none of that name."""
+        with _said(self.uri, f"reading {name} beside {version.spec}"), tempfile.TemporaryDirectory() as folder:
+            from mlflow.artifacts import download_artifacts
+
+            there = self._client.list_artifacts(version.run_id, name.rpartition("/")[0]) if version.run_id else []
+            if name not in {entry.path for entry in there}:
+                return None
+            fetched = download_artifacts(
+                run_id=version.run_id, artifact_path=name, dst_path=folder, tracking_uri=self.uri
+            )
+            return Path(fetched).read_text(encoding="utf-8")
+
     def run_values(self, version: Version) -> tuple[dict[str, str], dict[str, float]]:
         """The params and the metrics of the version's run."""
         with _said(self.uri, f"reading the run of {version.spec}"):
@@ -498,7 +525,8 @@ def _sentence(uri: str, doing: str, error: Exception) -> str:
     # SQLAlchemy adds the statement and a link; neither says what to do.
     reason = _shown(" ".join(re.split(r"\[SQL:|\(Background on", str(error))[0].split()))
     code = getattr(error, "error_code", "")
-    if code == "UNAUTHENTICATED" or " 401 " in reason:
+    answered = re.findall(r"\b(40[134]) ", reason)  # "… failed with error code 403 …", "403 Client Error: …"
+    if code == "UNAUTHENTICATED" or "401" in answered:
         return (
             f"{where} refuses your credentials ({doing}): set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
             "or MLFLOW_TRACKING_TOKEN."
@@ -506,7 +534,7 @@ def _sentence(uri: str, doing: str, error: Exception) -> str:
     if "Invalid Host header" in reason:
         host = urlsplit(uri).netloc.rpartition("@")[2]
         return f"{where} does not know itself by that name: start it with --allowed-hosts that includes {host}."
-    if code == "PERMISSION_DENIED" or " 403 " in reason:
+    if code == "PERMISSION_DENIED" or "403" in answered:
         return f"{where} does not allow this ({doing}): ask for the permission, or use another user ({reason})."
     if failed := re.search(r"too many (5\d\d) error responses|Connection aborted", reason):
         # It may hang up instead of answering: an upload it cannot store is not read to its end.
@@ -517,7 +545,7 @@ def _sentence(uri: str, doing: str, error: Exception) -> str:
         return (
             f"{where} does not answer ({doing}): is it running, and is MLFLOW_TRACKING_URI right? {_last_words(reason)}"
         )
-    if code == "ENDPOINT_NOT_FOUND" or " 404 " in reason or "valid JSON" in reason:
+    if code == "ENDPOINT_NOT_FOUND" or "404" in answered or "valid JSON" in reason:
         return f"what answers at {_shown(uri)} is not MLflow ({doing}): is MLFLOW_TRACKING_URI right?"
     return f"{where} failed ({doing}): {reason[:600].rstrip('.')}."
 

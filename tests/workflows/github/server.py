@@ -59,6 +59,8 @@ class State:
     deliveries: list[dict[str, Any]] = field(default_factory=list)
     redelivered: list[int] = field(default_factory=list)
     rulesets: list[dict[str, Any]] = field(default_factory=list)
+    releases: list[dict[str, Any]] = field(default_factory=list)
+    checks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # the check runs of a commit
     settings: dict[str, Any] = field(default_factory=dict)
     pushes: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
@@ -248,6 +250,21 @@ class _Operations:
             case "POST /dispatches":
                 state.dispatches.append(body)
                 return 204, None
+            case "GET /commits/{ref}/check-runs":
+                wanted = query.get("check_name", [""])[0]
+                example["check_runs"][0]["app"]["slug"] = "github-actions"
+                found = [copy.deepcopy(example["check_runs"][0]) | it for it in state.checks.get(names["ref"], [])]
+                found = [it for it in found if not wanted or it["name"] == wanted]
+                return 200, {"total_count": len(found), "check_runs": found}
+            case "GET /releases":
+                return 200, _page([copy.deepcopy(example[0]) | it for it in state.releases], query)
+            case "POST /releases":
+                if any(it["tag_name"] == body["tag_name"] for it in state.releases):
+                    raise RefusedError(422, "Validation Failed: tag_name already_exists")
+                state.releases.append({key: body[key] for key in ("tag_name", "name")})
+                return 201, example | state.releases[-1]
+            case "POST /releases/generate-notes":
+                return 200, {"name": body["tag_name"], "body": f"## What's Changed in {body['tag_name']}"}
             case "GET /hooks":
                 return 200, _page([copy.deepcopy(example[0]) | hook for hook in state.hooks], query)
             case "GET /hooks/{hook_id}/deliveries":
