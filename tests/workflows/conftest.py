@@ -13,10 +13,12 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
+from slipway.names import load_names
 from tests.conftest import missing
 from tests.services.processes import NotStarted, Server, free_ports
 from tests.services.s3 import S3
@@ -24,6 +26,8 @@ from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, Stand, State
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTIONS: dict[str, Any] = json.loads((ROOT / "tests/workflows/actions.json").read_text(encoding="utf-8"))
+NAMES = load_names(ROOT / "slipway.yaml")
+BUCKET = urlsplit(NAMES.storage.data).netloc
 WITH, WITHOUT = "with", "without"
 _SUMMARY = "Summary - "
 _BIN = Path(sys.executable).parent
@@ -52,7 +56,7 @@ def github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     """A real S3 server with the DVC bucket."""
     try:
-        server = S3(tmp_path_factory.mktemp("s3"), "slipway-data")
+        server = S3(tmp_path_factory.mktemp("s3"), BUCKET)
     except NotStarted as error:
         missing(f"workflows: no S3 server runs here: {error}")
     yield server
@@ -424,6 +428,7 @@ def _copy(work: Path, registry: str) -> None:
     for name in ("ci", "uv"):
         (work / f"requirements/{name}.txt").write_text("# this test's environment has them\n", encoding="utf-8")
     names = (work / "slipway.yaml").read_text(encoding="utf-8")
-    names = names.replace("ghcr.io/your-org/your-repo", f"{registry}/acme/flights")
-    names = names.replace("your-org/your-repo", "acme/flights")
+    names = names.replace(NAMES.images.train, f"{registry}/acme/flights/train")
+    names = names.replace(NAMES.images.serve, f"{registry}/acme/flights/serve")
+    names = names.replace(NAMES.repository, "acme/flights")
     (work / "slipway.yaml").write_text(names, encoding="utf-8")

@@ -20,7 +20,7 @@ import yaml
 
 from slipway.loop.github import COMMENT_LIMIT, watermark
 from slipway.loop.oci import digest_of
-from tests.workflows.conftest import WITH, Repository, Run, dvc_environment
+from tests.workflows.conftest import BUCKET, WITH, Repository, Run, dvc_environment
 from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, READ_TOKEN, write_comment
 
 BRANCH = "data/june"
@@ -153,7 +153,7 @@ def test_credentials_that_s3_refuses_and_then_takes(repository: Repository) -> N
     assert not run.green
     assert "S3 refused the credentials" in run.summary and "S3 refused the credentials" in reports(repository)[0]
 
-    plots = {"REPORT_BUCKET": "s3://slipway-data/plots", "REPORT_URL": "https://plots.example.org/plots/"}
+    plots = {"REPORT_BUCKET": f"s3://{BUCKET}/plots", "REPORT_URL": "https://plots.example.org/plots/"}
     mended = repository.pushed(BRANCH, settings=plots)
     assert mended.green, mended
     (report,) = reports(repository)
@@ -175,7 +175,7 @@ def objects(storage: dict[str, str]) -> set[str]:
         aws_secret_access_key=storage["AWS_SECRET_ACCESS_KEY"],
         region_name="us-east-1",
     )
-    return {it["Key"] for it in client.list_objects_v2(Bucket="slipway-data", Prefix="plots/").get("Contents", [])}
+    return {it["Key"] for it in client.list_objects_v2(Bucket=BUCKET, Prefix="plots/").get("Contents", [])}
 
 
 def test_a_push_in_a_fork_does_nothing_there(light: Repository) -> None:

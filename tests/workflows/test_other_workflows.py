@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.workflows.conftest import WITH, WITHOUT, Repository, program
+from tests.workflows.conftest import NAMES, WITH, WITHOUT, Repository, program
 from tests.workflows.github.server import APP_TOKEN, READ_TOKEN
 from tests.workflows.test_data_pushed import BRANCH, PROPOSED, pull_request, reports
 
@@ -195,7 +195,7 @@ def test_a_tag_that_ci_has_not_passed_is_no_release(light: Repository) -> None:
 @pytest.mark.runs("init", "workflow_dispatch", WITH)
 @pytest.mark.runs("init", "workflow_dispatch", WITHOUT)
 def test_init_proposes_the_repositorys_own_names_and_only_outside_the_template(light: Repository) -> None:
-    light.edit("slipway.yaml", "repository: acme/flights", "repository: your-org/your-repo")
+    light.edit("slipway.yaml", "repository: acme/flights", f"repository: {NAMES.repository}")
     light.push("main", "As the template has it")
     light.state.is_template = True
     template = light.run("init", "workflow_dispatch", {})
