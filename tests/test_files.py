@@ -11,9 +11,9 @@ from slipway.files import finite, read_json, whole_folder, write_json, write_tex
 
 
 def test_a_failure_leaves_the_old_folder_and_nothing_else(tmp_path: Path) -> None:
-    with whole_folder(tmp_path / "model") as folder:
+    with whole_folder(tmp_path / "model", "*") as folder:
         (folder / "a").write_text("old")
-    with pytest.raises(RuntimeError), whole_folder(tmp_path / "model") as folder:
+    with pytest.raises(RuntimeError), whole_folder(tmp_path / "model", "*") as folder:
         (folder / "a").write_text("half")
         raise RuntimeError
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
@@ -21,7 +21,7 @@ def test_a_failure_leaves_the_old_folder_and_nothing_else(tmp_path: Path) -> Non
 
 
 def test_a_failure_before_there_was_a_folder_leaves_none(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "deep/model") as folder:
+    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "deep/model", "*") as folder:
         (folder / "a").write_text("half")
         raise KeyboardInterrupt
     assert list((tmp_path / "deep").iterdir()) == []
@@ -29,7 +29,7 @@ def test_a_failure_before_there_was_a_folder_leaves_none(tmp_path: Path) -> None
 
 def test_a_new_folder_replaces_the_old_whole(tmp_path: Path) -> None:
     for name in ("first", "second"):
-        with whole_folder(tmp_path / "model") as folder:
+        with whole_folder(tmp_path / "model", "*") as folder:
             (folder / name).write_text(name)
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["second"]
     assert [path.name for path in tmp_path.iterdir()] == ["model"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import signal
@@ -71,6 +72,7 @@ def main(argv: list[str] | None = None) -> int:
             prog=f"python -m slipway {verb}",
             description=module.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,  # a misspelt flag is not taken for another
         )
         module.add_arguments(parser)
         args = parser.parse_args(argv[1:])
@@ -88,6 +90,13 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # `slipway trace … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more as it ends
         return 0
+    except (
+        OSError
+    ) as error:  # what a verb did not foresee: a folder where a file should be, no right to read, a full disk
+        if not error.strerror or (error.filename is None and error.errno != errno.ENOSPC):
+            raise
+        print(f"slipway {verb}: {error.filename or 'writing'}: {error.strerror}.", file=sys.stderr)
+        return 2
 
 
 def _end_as_on_ctrl_c(number: int, frame: FrameType | None) -> None:

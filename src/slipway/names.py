@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from slipway.params import read_yaml_model
 
@@ -56,7 +57,7 @@ class Slack(_Section):
 class Names(_Section):
     """The whole of slipway.yaml."""
 
-    model: str
+    model: Annotated[str, Field(pattern=r"^[^\s/:@]+$")]  # what MLflow takes for a name
     repository: str
     images: Images
     storage: Storage

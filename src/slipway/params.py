@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -81,18 +82,42 @@ class Params(_Section):
     gate: Gate
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, which does not take a key's second value for its first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands there twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def load_yaml(text: str) -> Any:
+    """The values of a YAML document.
+
+    Raises:
+        yaml.YAMLError: it is none, or a key stands twice in one place.
+    """
+    return _Loader(text).get_single_data()
+
+
 def read_yaml_model(model: type[Model], path: Path) -> Model:
     """Read a YAML file into a pydantic model.
 
     Raises:
-        UserError: the file is missing, is not YAML, or a key in it is unknown, missing or out of range.
+        UserError: the file is missing, is not YAML, or a key in it is unknown, missing, there twice or out of range. A
+            number in quotes is text, and no number.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run this in the repository's root.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not in UTF-8 ({error}): save it as UTF-8.") from None
     try:
-        return model.model_validate(yaml.safe_load(text))
+        return model.model_validate(load_yaml(text), strict=True)
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
     except ValidationError as error:
@@ -108,6 +133,8 @@ def _said(fault: object) -> str:
         return "no such key; remove it or correct its spelling"
     if fault["type"] == "missing":
         return "is missing; add it"
+    if fault["type"] == "model_type":
+        return f"expected keys and their values, not {fault['input']!r}"
     return f"{fault['msg'][0].lower()}{fault['msg'][1:]}, not {fault['input']!r}"
 
 

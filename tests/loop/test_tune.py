@@ -331,7 +331,7 @@ def test_a_folder_that_is_no_searchs_is_not_replaced(searches: Searches, tmp_pat
     (tmp_path / "tune" / "thesis.txt").write_text("years of work", encoding="utf-8")
     outcome = searches.tune()
     assert outcome.code == 2
-    assert "is no search's folder, so it is not replaced" in outcome.err
+    assert "so it is not replaced" in outcome.err
     assert (tmp_path / "tune" / "thesis.txt").exists()
 
 

@@ -24,13 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Comment. Without a report, say at which stage it ended."""
     made = args.report.exists()
-    report = args.report.read_text(encoding="utf-8") if made else failure_report(_failure())
+    report = args.report.read_text(encoding="utf-8") if made else failure_report(_failure(args.report))
     if args.link:
         report = f"{report.rstrip()}\n\n[The whole report with its plots]({args.link})\n"
     print(f"written by {gh.comment(gh.GitHub.from_environment(), args.number, report, args.sha)}")
 
 
-def _failure() -> Verdict:
+def _failure(report: Path) -> Verdict:
+    if not (HANDOVER / "verdict.json").exists():
+        raise UserError(f"{report} is missing, and no stage has failed: name the report that `slipway report` wrote.")
     verdict = read_verdict(HANDOVER)
     if verdict.failed is None:
         raise UserError("there is neither a report nor a failed stage: run `python -m slipway refresh` first.")

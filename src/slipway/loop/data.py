@@ -29,12 +29,12 @@ _IMPOSSIBLE_WIND_MPH = 200.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `slipway data`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="make|check")
-    make = actions.add_parser("make", help="write the sample months")
+    make = actions.add_parser("make", help="write the sample months", allow_abbrev=False)
     make.add_argument(
         "--months", nargs="+", default=REPOSITORY_MONTHS, metavar="YYYY-MM", help="default: January to May"
     )
     make.add_argument("--out", type=Path, default=FLIGHTS, metavar="DIR", help="default: %(default)s")
-    check = actions.add_parser("check", help="check months against the schema")
+    check = actions.add_parser("check", help="check months against the schema", allow_abbrev=False)
     check.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: every month in data/flights")
 
 

@@ -50,8 +50,11 @@ def run(args: argparse.Namespace) -> None:
     """Run the loop and write the page."""
     from slipway.loop.demo_page import render
 
-    if args.out.exists() and not (args.out / "loop.json").exists() and any(args.out.iterdir()):
+    if args.out.is_file() or (args.out.exists() and not (args.out / "loop.json").exists() and any(args.out.iterdir())):
         raise UserError(f"{args.out} holds something that is not a demo: name another folder with --out.")
+    if args.trials < 1 or args.seconds < 1:
+        raise UserError("--trials and --seconds must be 1 or more.")
+    git("rev-parse", "--verify", "HEAD")  # a commit is what is cloned; where there is none, that is said now
     shutil.rmtree(args.out, ignore_errors=True)
     args.out.mkdir(parents=True)
     write_json(args.out / "loop.json", {"steps": []})  # marks the folder as ours

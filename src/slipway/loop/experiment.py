@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from slipway.errors import UserError
 from slipway.loop.experiment_rules import META, REFERENCE, check
 from slipway.loop.observation import DEFAULT_FORMAT, MetricsReader, objective_value
+from slipway.params import load_yaml
 
 _DEFAULT_PARALLEL = 3
 _EXPANSION = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
@@ -182,7 +183,7 @@ def read_experiment(path: Path) -> Experiment:
         UserError: names the file, the field and what is wrong with it.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: name the experiment with --experiment.") from None
     except (OSError, UnicodeDecodeError) as error:

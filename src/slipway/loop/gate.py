@@ -69,10 +69,16 @@ def run(args: argparse.Namespace) -> int:
         (args.out / last).unlink(missing_ok=True)
     if args.set_champion and args.challenger and Path(args.challenger).is_dir():
         raise UserError("--set-champion needs a version of the registry, and --challenger is a folder.")
+    if args.data != FLIGHTS and not args.data.is_dir():
+        raise UserError(f"--data {args.data}: there is no such folder.")
     params, name = load_params(), load_names().model
     holdout = split(load_months(args.prepared), params.split.validation_months, params.split.holdout_months).holdout
     contender = _Contender.named(args.challenger or f"{name}@{CHALLENGER}", args.out)
     holder = _Contender.champion(args.champion, name, args.out)
+    if holder and contender.version and holder.version and contender.version.spec == holder.version.spec:
+        raise UserError(
+            f"{holder.label} is the champion already, so there is nothing to decide: register another model."
+        )
     sample = read_json(args.prepared / "sample.json", MADE_BY)
     champion = None if holder is None else holder.model
     decision = decide(contender.model, champion, holdout, params.gate, sample, args.data, args.out / "server.log")

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the block, or compare it."""
-    months = sorted(read_json(args.report, MADE_BY)["months"])
+    months = sorted(read_json(args.report, MADE_BY, "months")["months"])
     if not months:
         raise UserError(f"{args.report} describes no month: make it again with `{MADE_BY}`.")
     old = _read(args.file)

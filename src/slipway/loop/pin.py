@@ -13,12 +13,12 @@ from __future__ import annotations
 import argparse
 import hashlib
 import re
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 from slipway.errors import UserError
 from slipway.files import write_text
+from slipway.loop.git import git
 from slipway.loop.github import write_output
 from slipway.loop.handover import HANDOVER, Verdict, read_verdict, write_patch, write_verdict
 
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     if args.find:
         write_output("digest", _known_digest(image, args.find))
         return
-    text = pinned(args.file.read_text(encoding="utf-8"), image, args.digest, inputs_hash(), args.file)
+    text = pinned(_read(args.file), image, args.digest, inputs_hash(), args.file)
     write_text(args.file, text)
     print(f"{args.file}  {image}@{args.digest}")
     if (HANDOVER / "verdict.json").exists():  # in the workflow: hand the pin over, too
@@ -96,7 +96,7 @@ def check(path: Path = EXPERIMENT) -> str:
     Raises:
         UserError: an image is pinned, and it is of other data, parameters or model code than the work tree has.
     """
-    text = path.read_text(encoding="utf-8")
+    text = _read(path)
     found = _IMAGE.search(text)
     if not found or found["digest"] == NO_IMAGE:
         return f"{path}: no image is pinned yet; the first data push builds one."
@@ -107,6 +107,13 @@ def check(path: Path = EXPERIMENT) -> str:
             "Let the data-pushed workflow build one: push the branch to the repository itself."
         )
     return f"{path}: {found['image']}@{found['digest']} is of this commit's inputs."
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run this in the repository's root.") from None
 
 
 def inputs_hash() -> str:
@@ -121,14 +128,9 @@ def content_tag() -> str:
 
 def _hash_of(patterns: list[str]) -> str:
     """SHA-256 over names and content of the files that Git tracks, or would: what it ignores is left out."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns)
     whole = hashlib.sha256()
-    for name in sorted({name for name in listed.stdout.split("\0") if name}):
+    for name in sorted({name for name in listed.split("\0") if name}):
         path = Path(name)
         if path.is_file():
             whole.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())

@@ -84,9 +84,14 @@ def manifest_of(env: str) -> Path:
     """
     path = OVERLAYS / env / "model.yaml"
     if not path.exists():
-        known = sorted(found.parent.name for found in OVERLAYS.glob("*/model.yaml"))
-        raise UserError(f"there is no {path}; --env is one of {', '.join(known) or 'none: run this in the root'}.")
+        known = ", ".join(environments())
+        raise UserError(f"there is no {path}; --env is one of {known or 'none: run this in the root'}.")
     return path
+
+
+def environments() -> list[str]:
+    """The environments there are."""
+    return sorted(found.parent.name for found in OVERLAYS.glob("*/model.yaml"))
 
 
 def follow(registry: Registry, path: Path, served: ServedModel) -> None:

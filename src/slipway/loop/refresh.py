@@ -21,6 +21,7 @@ import sys
 from pathlib import Path
 
 from slipway.errors import UserError
+from slipway.loop.git import git
 from slipway.loop.github import write_summary
 from slipway.loop.handover import HANDOVER, STAGES, Verdict, failure_report, write_patch, write_verdict
 
@@ -101,7 +102,7 @@ def stages(base: str, *, push: bool, plots_to: str = "", plots_url: str = "") ->
         _stage("report", report)
         return
     # In a folder of the commit's: what a comment shows never changes under it.
-    sha = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    sha = git("rev-parse", "HEAD")
     _stage("report", [*report, "--plots-url", f"{plots_url.rstrip('/')}/{sha}"])
     copy_plots(REPORT / "plots", f"{plots_to.rstrip('/')}/{sha}")
 
@@ -127,15 +128,19 @@ def copy_plots(folder: Path, to: str) -> None:
 
 def tracked() -> list[str]:
     """The .dvc files that Git holds."""
-    done = subprocess.run(["git", "ls-files", "-z", "--", "*.dvc"], capture_output=True, text=True, check=True)
-    return [name for name in done.stdout.split("\0") if name]
+    return [name for name in git("ls-files", "-z", "--", "*.dvc").split("\0") if name]
 
 
 def _stage(stage: str, command: list[str]) -> None:
     """Run ``command``, its words passed on to the log as they come."""
     on_github = os.environ.get("GITHUB_ACTIONS") == "true"
     print(f"::group::{stage}" if on_github else f"== {stage}", flush=True)
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    except FileNotFoundError:
+        raise StageError(
+            stage, f"{command[0]} is not installed: `make setup`, then run this with .venv/bin on the PATH"
+        ) from None
     print(done.stdout, flush=True)
     if on_github:
         print("::endgroup::", flush=True)

@@ -27,7 +27,7 @@ import yaml
 from slipway.errors import UserError
 from slipway.files import finite, read_json, whole_folder, write_json
 from slipway.loop.git import changed, git
-from slipway.model.ensemble import MADE_BY, load_ensemble
+from slipway.model.ensemble import MADE_BY, MARK, load_ensemble
 from slipway.names import load_names
 
 CHALLENGER = "challenger"
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
     from slipway.loop.registry import open_registry
 
     name = load_names().model
-    origin = lineage(read_json(args.model / "metadata.json", MADE_BY))
+    origin = lineage(read_json(args.model / "metadata.json", MADE_BY, "data_md5", "experiment", "trials", "trained_on"))
     folder = deployable(args.model, origin, args.out / "model")
     registry = open_registry()
     metadata = read_json(folder / "metadata.json", MADE_BY)
@@ -109,7 +109,7 @@ def deployable(model: Path, origin: dict[str, str], out: Path) -> Path:
     from slipway.serving.compile import compile_ensemble
 
     metadata = load_ensemble(model).metadata
-    with whole_folder(out) as folder:
+    with whole_folder(out, MARK) as folder:
         shutil.copytree(model, folder, dirs_exist_ok=True)
         write_json(folder / "metadata.json", metadata | {"lineage": origin})
         compile_ensemble(folder)

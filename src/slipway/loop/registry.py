@@ -379,7 +379,7 @@ class Registry:
                 return to
             if not any((to / mark).is_file() for mark in ("metadata.json", "MLmodel")):
                 raise UserError(f"{to} holds something that is not a model: name another folder for {version.spec}.")
-        with whole_folder(to) as partial:
+        with whole_folder(to, "*") as partial:
             with _said(self.uri, f"downloading {version.spec}"):
                 from mlflow.artifacts import download_artifacts
 

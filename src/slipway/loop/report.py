@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"--plots-url {args.plots_url}: expected an address that starts with https://.")
     base = base_revision(args.base)
     comparison = compare(base)
-    with whole_folder(args.out) as folder:
+    with whole_folder(args.out, "report.md") as folder:
         plots = folder / "plots"
         plots.mkdir()
         for path in sorted(PLOTS.glob("*.svg")):

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from slipway.errors import UserError
 from slipway.loop.git import git
-from slipway.loop.promote import manifest_of
+from slipway.loop.promote import OVERLAYS, environments
 from slipway.loop.registry import Version, open_registry
 from slipway.serving.manifest import ServedModel, read_model_patch
 
@@ -66,9 +66,12 @@ def chain(what: str) -> list[Link]:
     registry = open_registry()
     if "@" in what or re.fullmatch(r"(models:/)?[^/]+/\d+", what):
         return _of_version(registry.resolve(what))
-    path = Path(what) if what.endswith((".yaml", ".yml")) else manifest_of(what)
+    path = Path(what) if what.endswith((".yaml", ".yml")) else OVERLAYS / what / "model.yaml"
     if not path.exists():
-        raise UserError(f"{path} is missing: name an environment, a manifest or a version.")
+        raise UserError(
+            f"{path} is missing: name an environment ({', '.join(environments()) or 'none here: go to the root'}), a "
+            "manifest, or a version such as flight-delay/3 or flight-delay@champion."
+        )
     served = read_model_patch(path)
     if not served.version:
         raise UserError(f"{path} serves no model yet: promote one first.")

@@ -26,7 +26,7 @@ from statistics import mean
 from typing import Any
 
 from slipway.errors import UserError
-from slipway.files import whole_folder, write_json
+from slipway.files import check_replaceable, whole_folder, write_json
 from slipway.loop.experiment import Experiment, read_experiment
 from slipway.loop.katib import EXPERIMENT_LABEL, FAILED, KILLED, OUT, STOPPED, SUCCEEDED, TRIALS, UNAVAILABLE
 from slipway.loop.signals import orderly_end, undisturbed
@@ -49,8 +49,7 @@ def run(args: argparse.Namespace) -> int:
     for flag, least in (("max_trials", 1), ("parallel", 1), ("seed", 0)):
         if (count := getattr(args, flag)) is not None and count < least:
             raise UserError(f"--{flag.replace('_', '-')} is {count}, expected at least {least}.")
-    if args.out.exists() and not (args.out / TRIALS).is_file():
-        raise UserError(f"{args.out} exists and is no search's folder, so it is not replaced: give another --out.")
+    check_replaceable(args.out, TRIALS)
     experiment = read_experiment(args.experiment)
     most = min(args.max_trials or sys.maxsize, experiment.spec.max_trial_count or sys.maxsize)
     if most == sys.maxsize and experiment.goal is None and experiment.algorithm != "grid":
@@ -59,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(
             f"{experiment.path}: the trial takes {lacking[0]} from the cluster: set it in this environment as well."
         )
-    with orderly_end(), whole_folder(args.out) as folder:
+    with orderly_end(), whole_folder(args.out, TRIALS) as folder:
         search = Search(experiment, folder, args.seed)
         succeeded = search.run(most, min(args.parallel or sys.maxsize, experiment.parallel))
         write_json(folder / TRIALS, search.as_trial_list())

@@ -38,6 +38,8 @@ def month_of(path: Path) -> str:
     Raises:
         UserError: the name is not a month.
     """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name month files, or none for all of data/flights.")
     match = MONTH_FILE.fullmatch(path.name)
     if not match:
         raise UserError(f"{path}: a month's file is named YYYY-MM.csv, for example 2013-06.csv; rename or remove it.")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import xgboost as xgb
 
 MADE_BY = "python -m slipway train --final --out models/current"
+MARK = "members/*.bst"
+"""What every model folder holds."""
 GOLDEN_ROWS = 32
 GOLDEN_TOLERANCE = 1e-5
 """How far a golden answer may be off: float32 sums over a few hundred trees, on another processor."""
@@ -93,7 +95,7 @@ def save_ensemble(
     encode = row_encoder(schema)
     rows = sample[:: max(1, len(sample) // GOLDEN_ROWS)][:GOLDEN_ROWS]
     answers = average(members, np.array([encode(row) for row in rows], dtype=np.float32))
-    with whole_folder(folder) as partial:
+    with whole_folder(folder, MARK) as partial:
         (partial / "members").mkdir()
         digests = []
         for position, member in enumerate(members):
@@ -115,9 +117,9 @@ def load_ensemble(folder: Path) -> Ensemble:
             reads the members otherwise than the one that wrote them, as releases before 3.1 silently do.
     """
     xgb = import_xgboost()
-    schema = read_json(folder / "schema.json", MADE_BY)
-    metadata = read_json(folder / "metadata.json", MADE_BY)
-    golden = read_json(folder / "golden.json", MADE_BY)
+    schema = read_json(folder / "schema.json", MADE_BY, "columns")
+    metadata = read_json(folder / "metadata.json", MADE_BY, "members", "features", "trained_on", "xgboost")
+    golden = read_json(folder / "golden.json", MADE_BY, "rows", "answers")
     paths = sorted((folder / "members").glob("*.bst"), key=lambda path: int(path.stem))
     if len(paths) != metadata["members"]:
         raise UserError(f"{folder / 'members'} holds {len(paths)} members, metadata.json says {metadata['members']}.")

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from slipway.errors import UserError
-from slipway.files import finite, whole_folder, write_json
+from slipway.files import check_replaceable, finite, whole_folder, write_json
 from slipway.model.ensemble import Ensemble, load_ensemble
 from slipway.model.features import NAMES
 from slipway.model.matrices import PREPARED, Months, load_months, split
@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> None:
     """Score, print, write."""
     settings = load_params().split
     parts = split(load_months(args.prepared), settings.validation_months, settings.holdout_months)
+    check_replaceable(args.out / PLOTS, "*.svg")
     model = load_ensemble(args.model)
     check_model(model, parts.holdout)
     scored = [score_month(model, month) for month in parts.past + parts.holdout]
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
 
     from slipway.model.plots import draw_all
 
-    with whole_folder(args.out / PLOTS) as folder:
+    with whole_folder(args.out / PLOTS, "*.svg") as folder:
         draw_all(folder, holdout.name, holdout.answers, holdout.probabilities, metrics, details)
         names = sorted(path.name for path in folder.iterdir())
     print(f"{args.out}  scored on {holdout.name}, {len(holdout.answers):,} flights; plots: {', '.join(names)}")

@@ -38,7 +38,7 @@ class Month:
         """The month's matrix, mapped from the file: float32, shape (rows, features + 1)."""
         try:
             matrix: np.ndarray = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        except (FileNotFoundError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise UserError(f"{self.path} cannot be read ({error}): make it again with `{MADE_BY}`.") from None
         if matrix.shape != (self.rows, len(NAMES) + 1):
             raise UserError(
@@ -135,7 +135,7 @@ def load_months(folder: Path = PREPARED) -> Months:
     Raises:
         UserError: nothing is prepared there, or it was prepared for other features.
     """
-    index = read_json(folder / INDEX, MADE_BY)
+    index = read_json(folder / INDEX, MADE_BY, "features", "months")
     if index["features"] != list(NAMES):
         raise UserError(
             f"{folder} was prepared for other features than src/slipway/model/features.py has: `{MADE_BY}`."

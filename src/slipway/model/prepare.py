@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     """Prepare every month."""
     description: dict[str, Any] = {"columns": {c.name: c.expectation() for c in COLUMNS}, "months": {}}
     index: dict[str, Any] = {"features": list(NAMES), "data_md5": data_md5(args.data), "months": []}
-    with whole_folder(args.out) as folder:
+    with whole_folder(args.out, INDEX) as folder:
         for path in month_files(args.data):
             month = month_of(path)
             frame = read_month(path)
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
             )
         write_json(folder / INDEX, index)
         write_json(folder / SAMPLE, sample(frame[answered]))
-    write_json(args.report, description)
+        write_json(args.report, description)
 
 
 def data_md5(folder: Path) -> str:

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from slipway.errors import UserError
-from slipway.files import read_json
-from slipway.model.ensemble import average, import_xgboost, save_ensemble
+from slipway.files import check_replaceable, read_json
+from slipway.model.ensemble import MARK, average, import_xgboost, save_ensemble
 from slipway.model.features import NAMES, schema_json
 from slipway.model.matrices import INDEX, MADE_BY, PREPARED, Months, load_months, split
 from slipway.model.metrics import scores
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import xgboost as xgb
 
 DATA_REPORT = Path("reports/data.json")
+COLLECT = "python -m slipway collect"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,15 +59,23 @@ def run(args: argparse.Namespace) -> None:
     recipes = [settings] * settings.members
     search: dict[str, Any] = {"experiment": None, "trials": []}
     if args.trials:
-        search = read_json(args.trials, "python -m slipway collect")
-        recipes = [from_trial(settings, trial) for trial in search["trials"]]
+        search = read_json(args.trials, COLLECT, "experiment", "trials")
+        recipes = [from_trial(settings, trial, args.trials) for trial in search["trials"]]
+        if not recipes:
+            raise UserError(f"{args.trials} holds no trial: make it again with `{COLLECT}`.")
+    if args.out:  # what is wrong with it is said now, not when all is learnt
+        check_replaceable(args.out, MARK)
+        sample = read_json(args.prepared / "sample.json", MADE_BY)
+        described = read_json(DATA_REPORT, MADE_BY, "months")["months"]
     learn = parts.past if args.final else parts.train
     members = boost(learn, None if args.final else parts.validation, recipes, settings)
     if args.final:
         late = learn.answers()
         emit({f"train-{name}": value for name, value in scores(late, _predict(members, learn)).items()})
     if args.out:
-        save(args.out, args.prepared, members, recipes, learn, parts.holdout, search)
+        metadata = origin(args.prepared, recipes, learn, parts.holdout, search)
+        learnt = profile([described[name] for name in learn.names])
+        save_ensemble(args.out, members, schema_json(), learnt, sample, metadata)
         print(f"{args.out}  {len(members)} members, trained on {learn.names[0]} to {learn.names[-1]}")
 
 
@@ -80,12 +89,14 @@ def with_flags(settings: Train, args: argparse.Namespace) -> Train:
     return _checked(settings, given, "--")
 
 
-def from_trial(settings: Train, trial: dict[str, Any]) -> Train:
+def from_trial(settings: Train, trial: dict[str, Any], path: Path) -> Train:
     """The settings with a trial's assignments in their place.
 
     Raises:
         UserError: the trial assigns something that is not a hyper-parameter.
     """
+    if not isinstance(trial, dict) or not {"name", "parameters"} <= set(trial):
+        raise UserError(f"{path} holds a trial without name and parameters: make it again with `{COLLECT}`.")
     if unknown := set(trial["parameters"]) - set(HyperParameters.model_fields):
         raise UserError(f"trial {trial['name']} assigns {sorted(unknown)[0]}, which is no hyper-parameter.")
     return _checked(settings, trial["parameters"], f"trial {trial['name']}, ")
@@ -179,23 +190,15 @@ def emit(metrics: dict[str, float]) -> None:
         print(f"{now} {name}={value:.10g}", flush=True)
 
 
-def save(
-    out: Path,
-    prepared: Path,
-    members: list[xgb.Booster],
-    recipes: Sequence[Train],
-    learnt: Months,
-    holdout: Months,
-    search: dict[str, Any],
-) -> None:
-    """Save the ensemble with its schema, training profile, golden rows and origin.
+def origin(
+    prepared: Path, recipes: Sequence[Train], learnt: Months, holdout: Months, search: dict[str, Any]
+) -> dict[str, Any]:
+    """Where an ensemble comes from, for its metadata.json.
 
-    The origin holds nothing that differs between two runs on the same data: `slipway register` adds commit and image.
+    Nothing in it differs between two runs on the same data: `slipway register` adds commit and image.
     """
-    sample = read_json(prepared / "sample.json", MADE_BY)
-    months = read_json(DATA_REPORT, MADE_BY)["months"]
-    metadata = {
-        "members": len(members),
+    return {
+        "members": len(recipes),
         "recipes": [
             recipe.hyper_parameters().model_dump() | {"seed": recipe.seed + i} for i, recipe in enumerate(recipes)
         ],
@@ -205,10 +208,9 @@ def save(
         "held_out": holdout.names,
         "rows": learnt.rows,
         "features": list(NAMES),
-        "data_md5": read_json(prepared / INDEX, MADE_BY)["data_md5"],
+        "data_md5": read_json(prepared / INDEX, MADE_BY, "data_md5")["data_md5"],
         "xgboost": import_xgboost().__version__,
     }
-    save_ensemble(out, members, schema_json(), profile([months[name] for name in learnt.names]), sample, metadata)
 
 
 def profile(months: list[dict[str, Any]]) -> dict[str, Any]:

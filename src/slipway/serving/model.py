@@ -99,10 +99,10 @@ def load_model(folder: Path, name: str, version: str = "", max_rows: int = MAX_R
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder: name a model folder, as `{MADE_BY}` makes one.")
-    schema = read_json(folder / "schema.json", MADE_BY)
-    profile = read_json(folder / "profile.json", MADE_BY)
-    golden = read_json(folder / "golden.json", MADE_BY)
-    metadata = read_json(folder / "metadata.json", MADE_BY)
+    schema = read_json(folder / "schema.json", MADE_BY, "columns")
+    profile = read_json(folder / "profile.json", MADE_BY, "rows", "columns")
+    golden = read_json(folder / "golden.json", MADE_BY, "rows", "answers")
+    metadata = read_json(folder / "metadata.json", MADE_BY, "members")
     engine: Engine = CompiledEngine(folder / COMPILED) if (folder / COMPILED).exists() else MemberEngine(folder)
     try:
         reader = RequestReader(schema, max_rows)

@@ -110,10 +110,14 @@ def compare(base: Revision | None) -> Comparison:
 def _work_tree() -> Side:
     if not METRICS.exists():
         raise UserError(f"{METRICS} is missing: run `{MADE_BY}`, which trains and evaluates.")
+    read_json(METRICS, MADE_BY, "auc")  # DVC, which reads it below, takes a broken one for none
+    data = read_json(DATA_REPORT, MADE_BY, "months")
+    if not data["months"]:
+        raise UserError(f"{DATA_REPORT} describes no month: make it again with `{MADE_BY}`.")
     experiment = yaml.safe_load(EXPERIMENT.read_text(encoding="utf-8")) if EXPERIMENT.exists() else None
     return Side(
-        data=read_json(DATA_REPORT, MADE_BY),
-        details=read_json(SLICES, MADE_BY),
+        data=data,
+        details=read_json(SLICES, MADE_BY, "trained_on", "held_out", "slices"),
         experiment=experiment,
         data_md5=_md5(yaml.safe_load(FLIGHTS_DVC.read_text(encoding="utf-8")) if FLIGHTS_DVC.exists() else None),
     )
