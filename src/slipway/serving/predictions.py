@@ -16,7 +16,7 @@ import orjson
 
 from slipway.serving.metrics import Metrics
 from slipway.serving.model import Model
-from slipway.serving.requests import Refusal
+from slipway.serving.requests import Refusal, parsed
 from slipway.serving.traffic import Traffic
 
 MAX_BODY = 4 * 1024 * 1024
@@ -31,7 +31,7 @@ _LOG = logging.getLogger("uvicorn.error")
 
 Headers = list[tuple[bytes, bytes]]
 Finish = Callable[[np.ndarray], Any]
-Read = Callable[["Loaded", Any], tuple[np.ndarray, Finish]]
+Read = Callable[["Loaded", bytes], tuple[np.ndarray, Finish]]
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Loaded:
         while self._waiting and rows < INLINE_ROWS:
             prediction = self._waiting.popleft()
             try:
-                features, finish = prediction.target.read(self, _parsed(prediction.body()))
+                features, finish = prediction.target.read(self, prediction.body())
             except Refusal as refusal:
                 prediction.refuse(refusal)
             except Exception:
@@ -239,24 +239,18 @@ def too_slow(seconds: float) -> Refusal:
     return Refusal(f"the body was not whole after {seconds:g} s.", status=408, reason="slow")
 
 
-def _parsed(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Refusal(f"the body is not JSON: {error}.", reason="json") from None
-
-
-def read_rows(loaded: Loaded, body: Any) -> tuple[np.ndarray, Finish]:
+def read_rows(loaded: Loaded, raw: bytes) -> tuple[np.ndarray, Finish]:
     """``/predict``: rows of raw columns."""
 
     def finish(probabilities: np.ndarray) -> Any:
         return {"probabilities": probabilities, "model": loaded.signature}
 
-    return loaded.model.reader.rows(body), finish
+    return loaded.model.reader.read(raw), finish
 
 
-def read_tensors(loaded: Loaded, body: Any) -> tuple[np.ndarray, Finish]:
+def read_tensors(loaded: Loaded, raw: bytes) -> tuple[np.ndarray, Finish]:
     """V2's ``infer``."""
+    body = parsed(raw)
     features = loaded.model.reader.tensors(body)
     identity = body.get("id")
     if identity is not None and type(identity) is not str:
