@@ -21,6 +21,7 @@ from slipway.model.features import inputs
 from slipway.serving.app import App
 from slipway.serving.metrics import Metrics
 from slipway.serving.model import load_model
+from slipway.serving.server import make_server
 from tests.serving.conftest import Server
 
 COLUMNS = {column.name: column for column in inputs()}
@@ -78,26 +79,45 @@ TENSOR = st.fixed_dictionaries(
 
 @pytest.fixture(scope="module")
 def ask(folder: Path) -> Any:
-    """``ask(path, body)`` → (status, answer), through the application without the network."""
+    """``ask(path, body)`` → (status, answer), through the server's protocol without the network."""
     app = App(Metrics(64), "flight-delay")
     app.put(load_model(folder, "flight-delay"))
+    server = make_server(app, 64)
+    server.config.load()
     loop = asyncio.new_event_loop()
 
+    async def exchange(path: str, body: bytes) -> bytes:
+        wire = Wire()
+        protocol = server.config.http_protocol_class(server.config, server.server_state, {}, loop)
+        protocol.connection_made(wire)
+        protocol.data_received(b"POST %b HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (path.encode(), len(body), body))
+        while not wire.written:
+            await asyncio.sleep(0)
+        protocol.connection_lost(None)
+        return wire.written
+
     def call(path: str, body: bytes) -> tuple[int, Any]:
-        sent: list[Any] = []
-
-        async def receive() -> Any:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b""}
-        loop.run_until_complete(app(scope, receive, send))
-        return sent[0]["status"], orjson.loads(sent[1]["body"])
+        head, _, content = loop.run_until_complete(exchange(path, body)).partition(b"\r\n\r\n")
+        return int(head.split()[1]), orjson.loads(content)
 
     yield call
+    assert app.in_flight == 0
     loop.close()
+
+
+class Wire(asyncio.Transport):
+    """Keeps what is written."""
+
+    written = b""
+
+    def write(self, data: Any) -> None:
+        self.written += data
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
 
 
 def dump(value: Any) -> bytes:

@@ -1,97 +1,42 @@
-"""The ASGI application: /predict, the Open Inference Protocol V2, its repository calls, and /metrics.
+"""What the server holds and says: its models, the Open Inference Protocol V2 around them, and /metrics.
 
-The two paths that predict are answered before Starlette's router sees them; everything else is Starlette's.
+Predictions do not come this way: the server's protocol asks :meth:`App.target` what a request wants and answers it
+without ASGI's task and messages for each, which cost more than a row's prediction (docs/serving.md).
 """
 
 from __future__ import annotations
 
 import asyncio
 import hmac
-from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
-from time import perf_counter
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
-import numpy as np
+import httptools
 import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from slipway.errors import UserError
 from slipway.serving.metrics import CONTENT_TYPE, Metrics
 from slipway.serving.model import Model, load_model
+from slipway.serving.predictions import (
+    MAX_BODY,
+    Loaded,
+    Target,
+    check_headers,
+    read_rows,
+    read_tensors,
+    too_large,
+    too_slow,
+)  # fmt: skip
 from slipway.serving.requests import MAX_ROWS, Refusal
 from slipway.serving.source import fetched
-from slipway.serving.traffic import Traffic
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Respond = Callable[["Loaded", Any], tuple[np.ndarray, Callable[[np.ndarray], Any]]]
-
-MAX_BODY = 4 * 1024 * 1024
 BODY_SECONDS = 10.0
-INLINE_ROWS = 64
-"""Up to this many rows the answer takes under a millisecond, less than handing it to a thread and back."""
-_DISCARDED = 16
-"""How many times the largest body is read and thrown away before the connection is cut."""
-_DUMP = orjson.OPT_SERIALIZE_NUMPY
-_JSON = (b"content-type", b"application/json")
-
-
-class Loaded:
-    """A model with what it is asked.
-
-    Requests that arrived in the same turn of the event loop are answered by one call of the engine: 32 rows at once
-    cost a third of 32 rows one by one. Nobody waits for a batch to fill, and what is joined has been checked before,
-    row by row, so that no request can harm another.
-    """
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self.traffic = Traffic(model.schema, model.profile)
-        self.signature = {"name": model.name, "version": model.version}
-        self._waiting: deque[tuple[np.ndarray, asyncio.Future[np.ndarray]]] = deque()
-
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """Answer now, on this thread."""
-        probabilities = self.model.engine.predict(features)
-        self.traffic.add(features, probabilities)
-        return probabilities
-
-    async def predict_with_others(self, features: np.ndarray) -> np.ndarray:
-        """Answer together with what else has arrived by now."""
-        loop = asyncio.get_running_loop()
-        if not self._waiting:
-            loop.call_soon(self._predict_waiting)
-        future = loop.create_future()
-        self._waiting.append((features, future))
-        return await future
-
-    def _predict_waiting(self) -> None:
-        parts: list[tuple[np.ndarray, asyncio.Future[np.ndarray]]] = []
-        rows = 0
-        while self._waiting and (not parts or rows + len(self._waiting[0][0]) <= INLINE_ROWS):
-            parts.append(self._waiting.popleft())
-            rows += len(parts[-1][0])
-        if self._waiting:  # let these answers go out first
-            asyncio.get_running_loop().call_soon(self._predict_waiting)
-        try:
-            answers = self.predict(np.concatenate([features for features, _ in parts]))
-        except Exception as error:
-            for _, future in parts:
-                if not future.done():
-                    future.set_exception(error)
-            return
-        start = 0
-        for features, future in parts:
-            if not future.done():
-                future.set_result(answers[start : start + len(features)])
-            start += len(features)
 
 
 class App:
@@ -108,7 +53,6 @@ class App:
     Attributes:
         draining: set when the process is about to end; readiness is then denied.
         in_flight: how many predictions are being answered or wait for it.
-        receiving: how many of them wait for the rest of their body.
     """
 
     def __init__(
@@ -123,19 +67,18 @@ class App:
         self.metrics, self.default = metrics, default
         self.max_rows, self.max_body, self.body_seconds = max_rows, max_body, body_seconds
         self.draining = False
-        self.in_flight = self.receiving = 0
+        self.in_flight = 0
         metrics.in_flight.set_function(lambda: self.in_flight)
         self._token = token.encode()
         self._models: dict[str, Loaded] = {}
-        self._predicting: dict[str, tuple[Loaded, Respond, str]] = {}
+        self._targets: dict[bytes, Target] = {}
         self._sources: dict[str, str] = {}
         self._changing = asyncio.Lock()
-        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-batch")
         self._rest = Starlette(routes=self._routes(), exception_handlers={HTTPException: _http_error})
 
     def put(self, model: Model, source: str = "") -> None:
         """Serve ``model`` from the next request on, in the place of the one of its name."""
-        self._models = {**self._models, model.name: Loaded(model)}
+        self._models = {**self._models, model.name: Loaded(model, self.metrics)}
         self._sources[model.name] = source
         self._index()
 
@@ -146,145 +89,22 @@ class App:
 
     def _index(self) -> None:
         self.metrics.models = {name: (loaded.model, loaded.traffic) for name, loaded in self._models.items()}
-        paths: dict[str, tuple[Loaded, Respond, str]] = {}
+        targets: dict[bytes, Target] = {}
         for name, loaded in self._models.items():
             for path in (name, f"{name}/versions/{loaded.model.version}"):
-                paths[f"/v2/models/{path}/infer"] = (loaded, _infer, "infer")
+                targets[f"/v2/models/{path}/infer".encode()] = Target(loaded, read_tensors, "infer")
         if self.default in self._models:
-            paths["/predict"] = (self._models[self.default], _predict, "/predict")
-        self._predicting = paths
+            targets[b"/predict"] = Target(self._models[self.default], read_rows, "/predict")
+        self._targets = targets
 
-    def admit(self, scope: Scope, capacity: int) -> bool:
-        """Whether there is room for a request, before its task is made; a client that is slow to send takes none.
-
-        Only predictions are counted: a full server still answers probes, metrics and repository calls.
-        """
-        if scope["method"] != "POST" or scope["path"] not in self._predicting:
-            return True
-        if self.in_flight - self.receiving >= capacity:
-            self.metrics.requests["full", 503] += 1
-            return False
-        self.in_flight += 1
-        scope["slipway.admitted"] = True
-        return True
+    def target(self, url: bytes) -> Target | None:
+        """What a POST to ``url``, as it stands in the request, is to predict; None when it is for :meth:`__call__`."""
+        target = self._targets.get(url)
+        return target or self._targets.get(unquote_to_bytes(httptools.parse_url(url).path))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST":
-            target = self._predicting.get(scope["path"])
-            if target is not None:
-                try:
-                    await self._answer(scope, receive, send, *target)
-                finally:
-                    self.in_flight -= "slipway.admitted" in scope
-                return
+        """Everything but predictions."""
         await self._rest(scope, receive, send)
-
-    async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, loaded: Loaded, respond: Respond, path: str
-    ) -> None:
-        started = scope.get("slipway.received") or perf_counter()
-        status, headers = 200, []
-        try:
-            raw = await self._body(scope, receive)
-            try:
-                body = orjson.loads(raw)
-            except orjson.JSONDecodeError as error:
-                raise Refusal(f"the body is not JSON: {error}.", reason="json") from None
-            features, finish = respond(loaded, body)
-            if len(features) > INLINE_ROWS:
-                loop = asyncio.get_running_loop()
-                probabilities = await loop.run_in_executor(self._threads, loaded.model.engine.predict, features)
-                loaded.traffic.add(features, probabilities)
-            elif self.in_flight - self.receiving > 1:
-                probabilities = await loaded.predict_with_others(features)
-            else:
-                probabilities = loaded.predict(features)
-            content = orjson.dumps(finish(probabilities), option=_DUMP)
-        except Refusal as refusal:
-            status = refusal.status
-            content = orjson.dumps({"error": refusal.sentence})
-            self.metrics.refused.labels(loaded.model.name, refusal.column, refusal.reason).inc()
-            if status in (408, 413):
-                headers = [(b"connection", b"close")]
-        except ClientGone:
-            self.metrics.answered(path, 499, perf_counter() - started)
-            return
-        if self.draining:
-            headers = [(b"connection", b"close")]
-        await send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [_JSON, (b"content-length", b"%d" % len(content)), *headers],
-            }
-        )
-        await send({"type": "http.response.body", "body": content})
-        self.metrics.answered(path, status, perf_counter() - started)
-
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        """The whole body.
-
-        Raises:
-            Refusal: it is no JSON by its headers, too large, or too slow.
-            ClientGone: the client left before it was whole.
-        """
-        length, asks_first = 0, False
-        for name, value in scope["headers"]:
-            if name == b"content-length":
-                length = int(value)
-            elif name == b"content-type":
-                kind = value.partition(b";")[0].strip().lower()
-                if kind != b"application/json":
-                    raise Refusal(
-                        f"content-type: found {kind.decode('latin-1')[:60]}, expected application/json.",
-                        status=415,
-                        reason="content_type",
-                    )
-            elif name == b"content-encoding" and value.strip().lower() != b"identity":
-                raise Refusal(
-                    f"content-encoding: found {value.decode('latin-1')[:60]}, expected none.",
-                    status=415,
-                    reason="content_type",
-                )
-            elif name == b"expect":
-                asks_first = True
-        if asks_first and length > self.max_body:
-            raise self._too_large()
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        if not message.get("more_body"):
-            body: bytes = message.get("body", b"")
-            if len(body) > self.max_body:
-                raise self._too_large()
-            return body
-        self.receiving += 1
-        try:
-            async with asyncio.timeout(self.body_seconds):
-                parts, size = [message.get("body", b"")], len(message.get("body", b""))
-                while message.get("more_body"):
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientGone
-                    parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    if size > self.max_body:
-                        # Read on for a while: a client that is still sending would see a reset and not the reason.
-                        parts.clear()
-                        if size > _DISCARDED * self.max_body:
-                            raise self._too_large()
-                if size > self.max_body:
-                    raise self._too_large()
-                return b"".join(parts)
-        except TimeoutError:
-            raise Refusal(f"the body was not whole after {self.body_seconds:g} s.", status=408, reason="slow") from None
-        finally:
-            self.receiving -= 1
-
-    def _too_large(self) -> Refusal:
-        return Refusal(
-            f"the body is larger than {self.max_body} bytes: send several requests.", status=413, reason="size"
-        )
 
     def _routes(self) -> list[Route]:
         model = "/v2/models/{name}"
@@ -419,59 +239,28 @@ class App:
             raise HTTPException(401, "repository calls need the header `Authorization: Bearer <token>`.")
 
     async def _parameters(self, request: Request) -> dict[str, Any]:
+        raw = b""
         try:
-            body = orjson.loads(await self._body(request.scope, request.receive) or b"{}")
-        except orjson.JSONDecodeError as error:
-            raise HTTPException(400, f"the body is not JSON: {error}.") from None
+            check_headers(request.headers.raw, self.max_body)
+            async with asyncio.timeout(self.body_seconds):
+                async for part in request.stream():
+                    raw += part
+                    if len(raw) > self.max_body:
+                        raise too_large(self.max_body)
         except Refusal as refusal:
             raise HTTPException(refusal.status, refusal.sentence) from None
-        except ClientGone:
+        except TimeoutError:
+            raise HTTPException(408, too_slow(self.body_seconds).sentence) from None
+        except ClientDisconnect:
             raise HTTPException(400, "the client left.") from None
+        try:
+            body = orjson.loads(raw or b"{}")
+        except orjson.JSONDecodeError as error:
+            raise HTTPException(400, f"the body is not JSON: {error}.") from None
         parameters = body.get("parameters", {}) if isinstance(body, dict) else None
         if not isinstance(parameters, dict):
             raise HTTPException(400, 'the body must be {"parameters": {"uri": "...", "version": "..."}}.')
         return parameters
-
-
-class ClientGone(Exception):
-    """The client closed the connection before its request was whole."""
-
-
-def _predict(loaded: Loaded, body: Any) -> tuple[np.ndarray, Callable[[np.ndarray], Any]]:
-    def finish(probabilities: np.ndarray) -> Any:
-        return {"probabilities": probabilities, "model": loaded.signature}
-
-    return loaded.model.reader.rows(body), finish
-
-
-def _infer(loaded: Loaded, body: Any) -> tuple[np.ndarray, Callable[[np.ndarray], Any]]:
-    features = loaded.model.reader.tensors(body)
-    identity = body.get("id")
-    if identity is not None and type(identity) is not str:
-        raise Refusal("id: expected a string.")
-    outputs = body.get("outputs")
-    if outputs is not None:
-        names = (
-            [output.get("name") if type(output) is dict else None for output in outputs]
-            if type(outputs) is list
-            else []
-        )
-        if names != ["probability"]:
-            raise Refusal('outputs: expected [{"name": "probability"}] or nothing.')
-
-    def finish(probabilities: np.ndarray) -> Any:
-        answer = {
-            "model_name": loaded.model.name,
-            "model_version": loaded.model.version,
-            "outputs": [
-                {"name": "probability", "datatype": "FP32", "shape": [len(probabilities)], "data": probabilities}
-            ],
-        }
-        if identity is not None:
-            answer["id"] = identity
-        return answer
-
-    return features, finish
 
 
 def _json(value: Any, status: int = 200) -> Response:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import orjson
 
 from slipway.errors import UserError
 from slipway.files import read_json
@@ -106,7 +107,7 @@ def load_model(folder: Path, name: str, version: str = "", max_rows: int = MAX_R
     engine: Engine = CompiledEngine(folder / COMPILED) if (folder / COMPILED).exists() else MemberEngine(folder)
     try:
         reader = RequestReader(schema, max_rows)
-        answers = engine.predict(reader.rows({"rows": golden["rows"]}))
+        answers = engine.predict(reader.read(orjson.dumps({"rows": golden["rows"]})))
         expected = np.array(golden["answers"], dtype=np.float32)
     except Refusal as refusal:
         raise UserError(f"{folder}: schema.json refuses golden.json: {refusal.sentence}") from None

@@ -2,19 +2,21 @@
 
 Everything is driven by the ``schema.json`` beside the model, so a new column needs no change here. Nothing that a
 client sends may reach the engine unchecked: XGBoost answers a matrix with a missing column without a word.
+
+Rows are read twice at most. The schema is also a type of msgspec's, which checks rows as fast as others parse them, and
+says of a wrong one only that it is wrong; then they are read once more, value by value, to find the sentence.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
-from functools import lru_cache
-from itertools import chain
-from operator import itemgetter
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import numpy as np
+import orjson
 
 from slipway.model.features import row_encoder
 
@@ -22,8 +24,8 @@ MAX_ROWS = 1024
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 _SHOWN = 60
 _MANY = 16
-"""From how many rows on they are read column by column."""
-_NUMBERS = {int, float, type(None)}
+"""From how many rows on they are encoded column by column."""
+_NOT_RIGHT = (msgspec.MsgspecError, RecursionError, LookupError)
 DATATYPES = frozenset("BOOL UINT8 UINT16 UINT32 UINT64 INT8 INT16 INT32 INT64 FP16 FP32 FP64 BYTES".split())
 
 
@@ -56,27 +58,14 @@ class RequestReader:
         self.max_rows = max_rows
         self._checks = [(name, _check(column)) for name, column in self.columns.items()]
         self._encode = row_encoder(schema)
-        numeric = [column for column in self.columns.values() if column["kind"] in ("number", "integer", "clock")]
-        self._numeric = [column["name"] for column in numeric]
-        self._pick: Callable[[Any], tuple[Any, ...]] = (
-            itemgetter(*self._numeric) if len(numeric) > 1 else lambda row: tuple(row[name] for name in self._numeric)
-        )
-        limits = [_limits(column) for column in numeric]
-        self._smallest = np.array([low for low, _ in limits])
-        self._largest = np.array([high for _, high in limits])
-        self._needed = np.array([not column["nullable"] for column in numeric], dtype=bool)
-        self._integers = np.array([column["kind"] != "number" for column in numeric], dtype=bool)
-        self._clocks = np.array([column["kind"] == "clock" for column in numeric], dtype=bool)
-        kinds = {kind: [n for n, c in self.columns.items() if c["kind"] == kind] for kind in ("category", "date")}
-        self._codes = {n: {v: i for i, v in enumerate(self.columns[n]["categories"])} for n in kinds["category"]}
-        self._dates = kinds["date"]
-        placed = [(feature["encoding"], i, feature["source"]) for i, feature in enumerate(self.features)]
-        self._number_features = [i for kind, i, _ in placed if kind == "number"]
-        self._number_sources = [self._numeric.index(source) for kind, _, source in placed if kind == "number"]
-        self._minute_features = [i for kind, i, _ in placed if kind == "minutes"]
-        self._minute_sources = [self._numeric.index(source) for kind, _, source in placed if kind == "minutes"]
-        self._code_features = [(i, source) for kind, i, source in placed if kind == "code"]
-        self._weekday_features = [(i, source) for kind, i, source in placed if kind == "weekday"]
+        types = {name: _value_type(column) for name, column in self.columns.items()}
+        fields = {f"c{i}": name for i, name in enumerate(types)}
+        row = msgspec.defstruct("Row", list(zip(fields, types.values(), strict=True)), rename=fields, gc=False)
+        body = msgspec.defstruct("Body", [("rows", list[row])], gc=False)  # type: ignore[valid-type]
+        self._decoder = msgspec.json.Decoder(body)
+        self._column_types: dict[str, Any] = {name: list[kind] for name, kind in types.items()}  # type: ignore[valid-type]
+        positions = {name: i for i, name in enumerate(self.columns)}
+        self._steps = [(positions[feature["source"]], self._step(feature)) for feature in self.features]
         self._bounds = [_bounds(feature, self.columns[feature["source"]]) for feature in self.features]
         self._low = np.array([low for low, _ in self._bounds], dtype=np.float32)
         self._high = np.array([high for _, high in self._bounds], dtype=np.float32)
@@ -94,12 +83,39 @@ class RequestReader:
         """
         if type(body) is not dict or type(body.get("rows")) is not list:
             raise Refusal('the body must be {"rows": [{"column": value, ...}, ...]}.')
-        return self._read(body["rows"])
+        return self._read_slowly(body["rows"])
 
-    def _read(self, rows: list[Any]) -> np.ndarray:
+    def read(self, raw: bytes) -> np.ndarray:
+        """Read the same from its JSON.
+
+        Raises:
+            Refusal: anything is not as the schema says, or it is no JSON.
+        """
+        if raw.isascii():  # in columns that it passes over, msgspec does not look whether text is UTF-8
+            try:
+                rows = self._decoder.decode(raw).rows  # type: ignore[attr-defined]
+                self._count(len(rows))
+                return self._encoded(rows)
+            except _NOT_RIGHT:
+                pass
+        return self.rows(parsed(raw))
+
+    def _encoded(self, rows: list[Any]) -> np.ndarray:
+        """Rows that are of the schema's type; LookupError for a time of day that does not exist."""
+        values = [msgspec.structs.astuple(row) for row in rows]
+        if len(values) >= _MANY:
+            return self._encoded_columns(list(zip(*values, strict=True)))
+        steps = self._steps
+        return np.array([[row[i] if step is None else step(row[i]) for i, step in steps] for row in values], np.float32)
+
+    def _encoded_columns(self, columns: Sequence[Sequence[Any]]) -> np.ndarray:
+        """The same, column by column."""
+        features = [columns[i] if step is None else [*map(step, columns[i])] for i, step in self._steps]
+        return np.array(features, np.float32).T.copy()
+
+    def _read_slowly(self, rows: list[Any]) -> np.ndarray:
+        """Value by value, until one is wrong."""
         self._count(len(rows))
-        if len(rows) >= _MANY and (matrix := self._many(rows)) is not None:
-            return matrix
         encoded = []
         checks, encode = self._checks, self._encode
         for position, row in enumerate(rows):
@@ -114,36 +130,6 @@ class RequestReader:
                 raise self._wrong(position, name, row[name])
             encoded.append(encode(row))
         return np.array(encoded, dtype=np.float32)
-
-    def _many(self, rows: list[Any]) -> np.ndarray | None:
-        """Many right rows in half the time, column by column; None when any is not plainly right.
-
-        What is wrong with it, if anything, is then found row by row, so there is one place that refuses.
-        """
-        try:
-            picked = [self._pick(row) for row in rows]
-            if not set(map(type, chain.from_iterable(picked))) <= _NUMBERS:
-                return None
-            values = np.array(picked, dtype=np.float64)
-            coded = {name: [codes[row[name]] for row in rows] for name, codes in self._codes.items()}
-            days = {name: [_weekday(row[name]) for row in rows] for name in self._dates}
-        except (KeyError, TypeError, ValueError, OverflowError):
-            return None
-        unknown = np.isnan(values)
-        wrong = (values < self._smallest) | (values > self._largest) | (unknown & self._needed)
-        wrong |= self._integers & ~unknown & (values != np.floor(values))
-        wrong |= self._clocks & (values % 100 >= 60)
-        if wrong.any():
-            return None
-        matrix = np.empty((len(rows), len(self.features)), dtype=np.float32)
-        matrix[:, self._number_features] = values[:, self._number_sources]
-        clocks = values[:, self._minute_sources]
-        matrix[:, self._minute_features] = clocks // 100 * 60 + clocks % 100
-        for position, source in self._code_features:
-            matrix[:, position] = coded[source]
-        for position, source in self._weekday_features:
-            matrix[:, position] = days[source]
-        return matrix
 
     def tensors(self, body: Any) -> np.ndarray:
         """Read an Open Inference Protocol V2 request.
@@ -208,8 +194,30 @@ class RequestReader:
         for name in self.columns:
             if name not in values:
                 raise self._missing(0, name)
+        try:
+            return self._encoded_columns(
+                [msgspec.convert(values[name], kind) for name, kind in self._column_types.items()]
+            )
+        except _NOT_RIGHT:
+            pass
         names = list(values)
-        return self._read([dict(zip(names, row, strict=True)) for row in zip(*values.values(), strict=True)])
+        return self._read_slowly([dict(zip(names, row, strict=True)) for row in zip(*values.values(), strict=True)])
+
+    def _step(self, feature: dict[str, Any]) -> Callable[[Any], float] | None:
+        """From a column's value to the feature, LookupError if it is no time of day; None where they are the same."""
+        column = self.columns[feature["source"]]
+        if feature["encoding"] == "weekday":
+            return (lambda day: math.nan if day is None else day.weekday()) if column["nullable"] else date.weekday
+        known: dict[Any, float] = {None: math.nan} if column["nullable"] else {}
+        if feature["encoding"] == "code":
+            known |= {name: float(code) for code, name in enumerate(column["categories"])}
+        elif column["kind"] == "clock":
+            in_minutes = feature["encoding"] == "minutes"
+            clocks = [clock for clock in range(2401) if clock % 100 < 60]
+            known |= {clock: float(clock // 100 * 60 + clock % 100 if in_minutes else clock) for clock in clocks}
+        else:
+            return None
+        return known.__getitem__
 
     def _count(self, rows: int) -> None:
         if rows < 1:
@@ -262,6 +270,32 @@ class RequestReader:
         )
 
 
+def parsed(raw: bytes) -> Any:
+    """JSON's value.
+
+    Raises:
+        Refusal: it is none.
+    """
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Refusal(f"the body is not JSON: {error}.", reason="json") from None
+
+
+def _value_type(column: dict[str, Any]) -> Any:
+    """The type of one column's values: what it lets through is right but for times of day like 12:60."""
+    kind: Any
+    if column["kind"] == "category":
+        kind = Literal[tuple(column["categories"])]
+    elif column["kind"] in ("date", "text"):
+        kind = date if column["kind"] == "date" else str
+    else:
+        low, high = _limits(column)
+        whole = None if column["kind"] == "number" else 1.0
+        kind = Annotated[float, msgspec.Meta(ge=low, le=high, multiple_of=whole)]
+    return kind | None if column["nullable"] else kind
+
+
 def _limits(column: dict[str, Any]) -> tuple[float, float]:
     """The smallest and the largest value of a numeric column."""
     if column["kind"] == "clock":
@@ -278,14 +312,6 @@ def _is_date(value: Any) -> bool:
     except ValueError:
         return False
     return True
-
-
-@lru_cache(maxsize=4096)
-def _weekday(value: Any) -> float:
-    """Monday is 0. Raises ValueError when it is no date."""
-    if not _is_date(value):
-        raise ValueError
-    return float(date.fromisoformat(value).weekday())
 
 
 def _check(column: dict[str, Any]) -> Callable[[Any], bool]:
@@ -379,8 +405,6 @@ def _flat(name: str, data: list[Any], shape: list[int]) -> list[Any]:
 
 def _shown(value: Any) -> str:
     """A value as it stands in JSON, cut to a length fit for a sentence."""
-    import orjson
-
     if isinstance(value, dict | list):
         return f"a{'n object' if isinstance(value, dict) else ' list'} of {len(value)}"
     text = orjson.dumps(value).decode()

@@ -1,4 +1,4 @@
-"""uvicorn, with the three things it lacks: turning away at once, a deadline for headers, and an orderly end."""
+"""uvicorn, with what it lacks: a short way for predictions, turning away at once, deadlines, and an orderly end."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from time import perf_counter
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from slipway.errors import UserError
 from slipway.serving.app import App
+from slipway.serving.predictions import Prediction, check_headers, too_large, too_slow
+from slipway.serving.requests import Refusal
 
 HEADER_SECONDS = 10.0
 RETRY_AFTER_SECONDS = 1
@@ -108,11 +110,16 @@ class Server(uvicorn.Server):
 
 
 class _Protocol(HttpToolsProtocol):
-    """Decides at the end of the headers, before any Python of the application runs, whether there is room."""
+    """uvicorn's, except that predictions are answered without ASGI: no scope, no task, no messages.
+
+    Whether there is room is decided at the end of the headers. Everything else is uvicorn's and the application's.
+    """
 
     slipway_app: App
     slipway_capacity: int
     _deadline: TimerHandle | None = None
+    _started = 0.0
+    """When the first byte of a request came whose headers are not whole yet, else 0."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -120,27 +127,145 @@ class _Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._unwatch()
+        cycle = self.cycle
+        if type(cycle) is Prediction and cycle.admitted and not cycle.whole and not cycle.response_complete:
+            self._release(cycle)
+            cycle.gone()
         super().connection_lost(exc)
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["slipway.received"] = perf_counter()  # type: ignore[typeddict-unknown-key]
-        if self._deadline is None:
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # Deadlines are for what did not come whole, and nearly everything does.
+        if self._started and self._deadline is None:
             self._watch()
+        cycle = self.cycle
+        if type(cycle) is Prediction and cycle.counted and not cycle.whole:
+            self._wait_for_body(cycle)
+
+    def on_message_begin(self) -> None:
+        self._started = perf_counter()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
         self._unwatch()
-        super().on_headers_complete()
+        started, self._started = self._started, 0.0
+        target = self.slipway_app.target(self.url) if self.parser.get_method() == b"POST" else None
+        if target is None:
+            url, headers, expect = self.url, self.headers, self.expect_100_continue
+            super().on_message_begin()
+            self.url, self.expect_100_continue = url, expect
+            self.headers.extend(headers)  # they are the scope's
+            super().on_headers_complete()
+            return
+        keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        busy = self.cycle is not None and not self.cycle.response_complete
+        cycle = Prediction(target, self.headers, started, keep_alive, self._reply)
+        self.cycle = cycle  # type: ignore[assignment]
+        if busy:  # the client did not wait for the answer before
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))  # type: ignore[arg-type]
+        else:
+            self._admit(cycle)
+
+    def on_body(self, body: bytes) -> None:
+        cycle = self.cycle
+        if type(cycle) is not Prediction:
+            super().on_body(body)
+        elif not cycle.response_complete:
+            try:
+                cycle.add(body, self.slipway_app.max_body)
+            except Refusal as refusal:
+                cycle.refuse(refusal)
+
+    def on_message_complete(self) -> None:
+        cycle = self.cycle
+        if type(cycle) is not Prediction:
+            super().on_message_complete()
+        elif not cycle.response_complete:
+            cycle.whole = True
+            if cycle.admitted:
+                self._ask(cycle)
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        if not self.slipway_app.admit(cycle.scope, self.slipway_capacity):
-            cycle.response_started = cycle.response_complete = True
-            self.transport.write(_ANSWER_FULL)
-            if not cycle.keep_alive:
-                self.transport.close()
-            self.on_response_complete()
+        if type(cycle) is not Prediction:
+            super()._start_asgi_task(cycle, app)
             return
-        super()._start_asgi_task(cycle, app)
+        self._admit(cycle)  # it stood in the line behind another of this connection
+        if cycle.counted and not cycle.whole:
+            self._wait_for_body(cycle)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.flow.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.flow.resume_reading()
+
+    def _admit(self, prediction: Prediction) -> None:
+        """Take it in if there is room, and answer it at once if there is nothing to wait for."""
+        app = self.slipway_app
+        if app.in_flight >= self.slipway_capacity:
+            app.metrics.requests["full", 503] += 1
+            prediction.response_complete = True
+            self.transport.write(_ANSWER_FULL)
+            self._finish(prediction.keep_alive)
+            return
+        app.in_flight += 1
+        prediction.admitted = prediction.counted = True
+        try:
+            asks_first = check_headers(prediction.headers, app.max_body)
+        except Refusal as refusal:
+            prediction.refuse(refusal)
+            return
+        if prediction.whole:
+            self._ask(prediction)
+        elif asks_first:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _wait_for_body(self, prediction: Prediction) -> None:
+        """A client that is slow to send takes no room, and not forever."""
+        self._release(prediction)
+        seconds = self.slipway_app.body_seconds
+        prediction.late = self.loop.call_later(seconds, prediction.refuse, too_slow(seconds))
+
+    def _ask(self, prediction: Prediction) -> None:
+        if not prediction.counted:
+            prediction.counted = True
+            self.slipway_app.in_flight += 1
+        if prediction.size > self.slipway_app.max_body:
+            prediction.refuse(too_large(self.slipway_app.max_body))
+        else:
+            prediction.target.loaded.ask(prediction)
+
+    def _reply(self, prediction: Prediction, status: int, content: bytes, close: bool) -> None:
+        self._release(prediction)
+        stays = prediction.keep_alive and not close and not self.slipway_app.draining
+        if not self.transport.is_closing():
+            self.transport.write(
+                b"%b%bcontent-type: application/json\r\ncontent-length: %d\r\n%b\r\n%b"
+                % (
+                    STATUS_LINE[status],
+                    b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers]),
+                    len(content),
+                    b"" if stays else b"connection: close\r\n",
+                    content,
+                )
+            )
+        self._finish(stays)
+
+    def _finish(self, stays: bool) -> None:
+        if not stays:
+            self.transport.close()
+        self.on_response_complete()
+        if self.pipeline or self.flow.write_paused:  # whoever sends ahead, or reads no answers, is not read on
+            self.flow.pause_reading()
+
+    def _release(self, prediction: Prediction) -> None:
+        self.slipway_app.in_flight -= prediction.counted
+        prediction.counted = False
 
     def _watch(self) -> None:
         self._deadline = self.loop.call_later(HEADER_SECONDS, self._too_slow)
