@@ -44,7 +44,7 @@ class Namespaces(_Section):
 class Promotions(_Section):
     """How a promotion's pull request comes to be merged."""
 
-    auto_merge: tuple[str, ...] = ()
+    auto_merge: list[str] = []
     """The environments whose promotions GitHub merges by itself once the rules of main are met."""
 
 
