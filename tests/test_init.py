@@ -74,6 +74,19 @@ def test_twice_is_as_good_as_once_and_a_renamed_repository_is_followed(
     assert changed() == set(), "there and back again"
 
 
+def test_a_mode_a_picture_and_owners_that_are_gone(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script, picture = Path("k8s/apply.sh"), Path("argo/loop.png")
+    script.write_text(f"# {BEFORE.repository}\n", encoding="utf-8")
+    script.chmod(0o755)
+    picture.write_bytes(b"\x89PNG\xff" + BEFORE.repository.encode())
+    Path(".github/CODEOWNERS").unlink()
+    subprocess.run(["git", "add", "--all"], check=True)
+    assert main(["init"]) == 0
+    assert (script.read_text(encoding="utf-8"), script.stat().st_mode & 0o777) == ("# Acme/Flights\n", 0o755)
+    assert BEFORE.repository.encode() in picture.read_bytes()
+    assert "Make the teams" not in capsys.readouterr().out
+
+
 def test_buckets_are_changed_wherever_they_are_repeated(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", "--data", "s3://acme-data/dvc", "--models", "s3://acme-models"]) == 0
     storage = load_names(clone / "slipway.yaml").storage

@@ -55,12 +55,15 @@ def run(args: argparse.Namespace) -> None:
     buckets = {kind: getattr(args, kind) or now[kind] for kind in ("data", "models")}
     done = []
     for path in _files():
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue  # an image, or the like
         new = renamed(text, now["repository"], repository, host)
         for kind, bucket in buckets.items():
             new = re.sub(rf"{re.escape(now[kind])}(?![\w/-])", bucket, new) if bucket != now[kind] else new
         if new != text:
-            write_text(path, new)
+            path.write_text(new, encoding="utf-8")  # in place: it keeps its mode
             done.append(str(path))
     said = _said(repository, done, left(host, repository, buckets))
     if args.out:
@@ -85,7 +88,8 @@ def renamed(text: str, old: str, new: str, host: str = "github.com") -> str:
 def left(host: str, repository: str, buckets: dict[str, str]) -> list[str]:
     """What nobody but you can do, as Markdown."""
     owner = repository.partition("/")[0]
-    teams = sorted(set(re.findall(rf"@{re.escape(owner)}/[\w.-]+", _OWNERS.read_text(encoding="utf-8"))))
+    owners = _OWNERS.read_text(encoding="utf-8") if _OWNERS.exists() else ""
+    teams = sorted(set(re.findall(rf"@{re.escape(owner)}/[\w.-]+", owners)))
     steps = []
     if teams:
         steps.append(
