@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -200,6 +201,26 @@ def test_an_error_of_ours_keeps_its_traceback(workspace: Path, monkeypatch: pyte
     monkeypatch.setattr("slipway.model.prepare.month_files", broken)
     with pytest.raises(ConnectionResetError):
         main(["prepare"])
+
+
+def test_a_stop_that_comes_out_as_another_error_is_a_stop(
+    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped_while_loading(*_: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("initialization failed") from None
+
+    monkeypatch.setattr("slipway.model.prepare.month_files", stopped_while_loading)
+    before, handler = state(), signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert main(["prepare"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert capsys.readouterr().err == "slipway prepare: stopped.\n"
+    assert state() == before
 
 
 def test_names_are_those_that_the_registry_takes(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:

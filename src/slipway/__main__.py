@@ -76,7 +76,10 @@ def main(argv: list[str] | None = None) -> int:
         )
         module.add_arguments(parser)
         args = parser.parse_args(argv[1:])
+        _STOPPED.clear()
         signal.signal(signal.SIGTERM, _end_as_on_ctrl_c)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as in the background
+            signal.signal(signal.SIGINT, _end_as_on_ctrl_c)
         code: int = module.run(args) or 0
         sys.stdout.flush()
         return code
@@ -84,24 +87,40 @@ def main(argv: list[str] | None = None) -> int:
         print(f"slipway {verb}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C changes nothing now
-        print(f"slipway {verb}: stopped.", file=sys.stderr)
-        return 130
+        return _stopped(verb)
     except BrokenPipeError:  # `slipway trace … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more as it ends
         return 0
-    except (
-        OSError
-    ) as error:  # what a verb did not foresee: a folder where a file should be, no right to read, a full disk
-        if not error.strerror or (error.filename is None and error.errno != errno.ENOSPC):
+    except Exception as error:
+        if _STOPPED:  # a compiled module that is stopped while it loads makes an ImportError of it
+            return _stopped(verb)
+        if not isinstance(error, OSError) or not (said := _said(error)):
             raise
-        print(f"slipway {verb}: {error.filename or 'writing'}: {error.strerror}.", file=sys.stderr)
+        print(f"slipway {verb}: {said}", file=sys.stderr)
         return 2
+
+
+_STOPPED: list[int] = []
+"""The signals that were to end this verb."""
 
 
 def _end_as_on_ctrl_c(number: int, frame: FrameType | None) -> None:
     """So that a verb which is ended tidies up: Python's own way is to drop dead, and leave its children."""
+    _STOPPED.append(number)
     raise KeyboardInterrupt
+
+
+def _said(error: OSError) -> str | None:
+    """What a verb did not foresee: a folder where a file should be, no right to read, a full disk."""
+    if error.strerror and (error.filename is not None or error.errno == errno.ENOSPC):
+        return f"{error.filename or 'writing'}: {error.strerror}."
+    return None
+
+
+def _stopped(verb: str) -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C changes nothing now
+    print(f"slipway {verb}: stopped.", file=sys.stderr)
+    return 130
 
 
 if __name__ == "__main__":

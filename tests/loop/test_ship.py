@@ -282,4 +282,4 @@ def test_nothing_to_trace_is_a_sentence(repository: Path, capsys: pytest.Capture
     assert main(["trace", "staging"]) == 2
     assert "serves no model yet" in said(capsys)
     assert main(["trace", "nowhere"]) == 2
-    assert "--env is one of" in said(capsys)
+    assert "is missing: name an environment" in said(capsys)

@@ -203,6 +203,7 @@ class Registry:
             client.log_batch(run_id, metrics=[Metric(key, float(v), now, 0) for key, v in metrics.items()])
             client.log_artifacts(run_id, str(folder), ARTIFACT_PATH)
             self._model(name)
+            client.set_terminated(run_id, "FINISHED")  # so that what ends this now leaves a version whole, or none
             client.create_model_version(
                 name,
                 source=f"{run.info.artifact_uri.rstrip('/')}/{ARTIFACT_PATH}",
@@ -215,7 +216,6 @@ class Registry:
             with _suppressed():
                 client.set_terminated(run_id, "FAILED")
             raise
-        client.set_terminated(run_id, "FINISHED")
         return run_id
 
     def _experiment(self, name: str) -> str:

@@ -118,7 +118,7 @@ def load_ensemble(folder: Path) -> Ensemble:
     """
     xgb = import_xgboost()
     schema = read_json(folder / "schema.json", MADE_BY, "columns")
-    metadata = read_json(folder / "metadata.json", MADE_BY, "members", "features", "trained_on", "xgboost")
+    metadata = read_json(folder / "metadata.json", MADE_BY, "members")
     golden = read_json(folder / "golden.json", MADE_BY, "rows", "answers")
     paths = sorted((folder / "members").glob("*.bst"), key=lambda path: int(path.stem))
     if len(paths) != metadata["members"]:

@@ -97,6 +97,8 @@ def check_model(model: Ensemble, holdout: Months) -> None:
     """Raises:
     UserError: the model has seen the hold-out, or reads other features than are prepared.
     """
+    if lacking := [key for key in ("trained_on", "features") if key not in model.metadata]:
+        raise UserError(f"{model.folder}/metadata.json has no {lacking[0]!r}: train again with `dvc repro`.")
     if seen := sorted(set(model.metadata["trained_on"]) & set(holdout.names)):
         raise UserError(
             f"{model.folder} has learnt from {', '.join(seen)}, which is held out now: its score there would flatter. "
