@@ -42,7 +42,7 @@ serve: models/current  ## answer requests with models/current on port 8080
 	$(PYTHON) -m slipway serve --model models/current --compile
 
 models/current: | setup
-	$(PYTHON) -m slipway data make
+	@compgen -G 'data/flights/*.csv' >/dev/null || $(PYTHON) -m slipway data make  # yours are not mixed with the sample's
 	$(PYTHON) -m slipway prepare
 	$(PYTHON) -m slipway train --final --out models/current
 
@@ -92,4 +92,4 @@ lock: setup  ## compile requirements/*.in to hash-locked *.txt
 
 .PHONY: clean
 clean:  ## remove what make built, but not the data
-	rm -rf build .pytest_cache .mypy_cache .ruff_cache data/prepared models
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache data/prepared models/*

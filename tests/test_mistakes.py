@@ -120,6 +120,7 @@ MISTAKES: list[tuple[str, Spoil, str]] = [
     ("serve --model models/current --port 0", text("models/current/schema.json", "{}"), r"has no 'columns'"),
     ("serve --model models/current --port 0", text("models/current/golden.json", "[]"), r"golden\.json has no 'rows'"),
     ("load --url foo", nothing, r"--url foo: expected http://host:port\."),
+    ("load --url http://127.0.0.1:9", nothing, r"no server listens at http:.*: `make serve` starts"),
     ("load --rows nope", nothing, r"nope is missing: make it with `python -m slipway prepare`\."),
     ("demo", nothing, r"`git rev-parse --verify HEAD` failed: fatal: not a git repository"),
     ("demo --out data", nothing, r"data holds something that is not a demo: name another folder with --out\."),

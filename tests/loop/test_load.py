@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import socketserver
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -101,8 +102,11 @@ def test_a_server_that_takes_wrong_rows_breaks_the_promise(stand_in: Any, sample
     assert report["outcomes"]["wrong_answer"] == report["requests"] > 0  # no probability for any row
 
 
-def test_no_server_is_no_answer(sample_file: Path, tmp_path: Path) -> None:
-    code, report = load("http://127.0.0.1:9", sample_file, tmp_path)
+def test_a_server_that_hangs_up_gives_no_answer(sample_file: Path, tmp_path: Path) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        code, report = load(f"http://127.0.0.1:{server.server_address[1]}", sample_file, tmp_path)
+        server.shutdown()
     assert code == 1
     assert report["outcomes"]["no_answer"] == report["requests"] > 0
 

@@ -20,6 +20,7 @@ import argparse
 import ipaddress
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -70,12 +71,27 @@ def run(args: argparse.Namespace) -> int:
     rows = read_json(args.rows, "python -m slipway prepare")
     if not isinstance(rows, list) or not rows:
         raise UserError(f"{args.rows} holds no rows: expected a list of them, as `python -m slipway prepare` writes.")
+    check_answers(args.url)
     report = send(args)
     report["promises"] = judge(report, args.p99_ms, args.failure_share)
     write_json(args.out / "load.json", report)
     write_text(args.out / "load.prom", as_prometheus(report))
     print(summary(report))
     return 0 if report["promises"]["kept"] else 1
+
+
+def check_answers(url: str) -> None:
+    """See that a server is there at all: without one, every figure would be of nothing.
+
+    Raises:
+        UserError: nobody listens at ``url``.
+    """
+    parts = urlsplit(url)
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        socket.create_connection((str(parts.hostname), port), timeout=5).close()
+    except (OSError, ValueError) as error:
+        raise UserError(f"no server listens at {url} ({error}): `make serve` starts one.") from None
 
 
 def check_target(url: str, allow_remote: bool) -> None:
