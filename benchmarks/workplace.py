@@ -67,13 +67,20 @@ def context(name: str, months: Sequence[str]) -> Path:
 def train_python() -> str:
     """The interpreter of an environment with the train image's packages, compiled as there."""
     lock = ROOT / "requirements/train.txt"
-    folder = SCRATCH / f"train-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+    return python_with("train", ["--no-deps", "--require-hashes", "--compile-bytecode", "--requirements", str(lock)])
+
+
+def python_with(name: str, install: Sequence[str]) -> str:
+    """The interpreter of an environment that `uv pip install` was given ``install`` for: made once, kept."""
+    digest = hashlib.sha256("\n".join(install).encode())
+    for lock in filter(os.path.isfile, install):
+        digest.update(Path(lock).read_bytes())
+    folder = SCRATCH / f"{name}-{digest.hexdigest()[:12]}"
     python = folder / "bin/python"
     if not (folder / ".ready").exists():
         shutil.rmtree(folder, ignore_errors=True)
         uv = str(Path(sys.executable).parent / "uv")
         subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
-        install = [uv, "pip", "install", "--quiet", "--python", str(python), "--no-deps", "--require-hashes"]
-        subprocess.run([*install, "--compile-bytecode", "--requirements", str(lock)], check=True)
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", str(python), *install], check=True)
         (folder / ".ready").touch()
     return str(python)
