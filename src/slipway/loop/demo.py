@@ -55,6 +55,8 @@ def run(args: argparse.Namespace) -> None:
     if args.trials < 1 or args.seconds < 1:
         raise UserError("--trials and --seconds must be 1 or more.")
     git("rev-parse", "--verify", "HEAD")  # a commit is what is cloned; where there is none, that is said now
+    if git("rev-parse", "--is-shallow-repository") == "true":
+        raise UserError("this clone is shallow, and cannot be cloned further: `git fetch --unshallow` first.")
     shutil.rmtree(args.out, ignore_errors=True)
     args.out.mkdir(parents=True)
     write_json(args.out / "loop.json", {"steps": []})  # marks the folder as ours
