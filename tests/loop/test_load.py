@@ -90,6 +90,7 @@ def test_a_server_that_fails_is_told_from_bad_rows(stand_in: Any, sample_file: P
     assert code == 1
     assert report["outcomes"]["server_error"] == report["requests"] > 0
     assert report["p99_ms"] is None
+    assert report["promises"]["broken"][0] == "not one right request was answered."
 
 
 def test_a_server_that_takes_wrong_rows_breaks_the_promise(stand_in: Any, sample_file: Path, tmp_path: Path) -> None:
@@ -101,9 +102,11 @@ def test_a_server_that_takes_wrong_rows_breaks_the_promise(stand_in: Any, sample
     assert report["outcomes"]["wrong_answer"] == report["requests"] > 0  # no probability for any row
 
 
-def test_no_server_is_no_answer(sample_file: Path, tmp_path: Path) -> None:
+def test_no_server_is_no_answer(sample_file: Path, tmp_path: Path, capsys: Any) -> None:
     code, report = load("http://127.0.0.1:9", sample_file, tmp_path)
     assert code == 1
+    said = capsys.readouterr().out
+    assert "BROKEN: nobody answered at http://127.0.0.1:9." in said and "None" not in said
     assert report["outcomes"]["no_answer"] == report["requests"] > 0
 
 
