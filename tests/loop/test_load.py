@@ -91,6 +91,7 @@ def test_a_server_that_fails_is_told_from_bad_rows(stand_in: Any, sample_file: P
     assert code == 1
     assert report["outcomes"]["server_error"] == report["requests"] > 0
     assert report["p99_ms"] is None
+    assert report["promises"]["broken"][0] == "not one right request was answered."
 
 
 def test_a_server_that_takes_wrong_rows_breaks_the_promise(stand_in: Any, sample_file: Path, tmp_path: Path) -> None:
@@ -102,12 +103,15 @@ def test_a_server_that_takes_wrong_rows_breaks_the_promise(stand_in: Any, sample
     assert report["outcomes"]["wrong_answer"] == report["requests"] > 0  # no probability for any row
 
 
-def test_a_server_that_hangs_up_gives_no_answer(sample_file: Path, tmp_path: Path) -> None:
+def test_a_server_that_hangs_up_gives_no_answer(sample_file: Path, tmp_path: Path, capsys: Any) -> None:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        code, report = load(f"http://127.0.0.1:{server.server_address[1]}", sample_file, tmp_path)
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        code, report = load(address, sample_file, tmp_path)
         server.shutdown()
     assert code == 1
+    said = capsys.readouterr().out
+    assert f"BROKEN: nobody answered at {address}." in said and "None" not in said
     assert report["outcomes"]["no_answer"] == report["requests"] > 0
 
 

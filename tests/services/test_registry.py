@@ -19,6 +19,7 @@ import pytest
 from slipway.errors import UserError
 from slipway.loop.registry import CONTENT, Registry, _sentence, content_sha256, open_registry
 from slipway.names import load_names
+from slipway.serving.source import fetched
 from tests.services.conftest import ROOT, STORAGE
 from tests.services.mlflow_server import MlflowServer, documented_command
 from tests.services.processes import free_ports
@@ -134,6 +135,21 @@ def test_the_storage_address_is_readable_without_mlflow(
     if backend.s3:
         assert made.source.startswith("mlflow-artifacts:/")
         assert address.startswith(f"{STORAGE.models}/")
+
+
+def test_a_server_fetches_what_an_alias_stands_for(
+    backend: Backend, registry: Registry, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = model_folder(tmp_path / "model")
+    (folder / "schema.json").write_text("{}\n")
+    registry.register_folder(name, folder)
+    registry.set_alias(name, "champion", 1)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", backend.uri)
+    for uri in (f"models:/{name}@champion", f"models:/{name}/1"):
+        with fetched(uri) as (path, version):
+            assert (files(path), version) == (files(folder), "1")
+    with pytest.raises(UserError, match=r"has no alias 'challenger'; its aliases: champion \(version 1\)"):
+        fetched(f"models:/{name}@challenger").__enter__()
 
 
 def test_the_same_content_is_registered_once(registry: Registry, name: str, tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from slipway.errors import UserError
 from slipway.model.ensemble import load_ensemble
+from slipway.serving.source import fetched
 from tests.serving.conftest import ROOT, Server, serving
 
 
@@ -260,6 +262,18 @@ def test_a_broken_compiled_file_is_named(folder: Path, tmp_path: Path) -> None:
 )
 def test_a_model_that_cannot_be_had_is_named(where: str, says: str) -> None:
     assert says in refused_to_start("--model", where)
+
+
+def test_a_registry_that_nobody_answers_for_is_named() -> None:
+    env = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    said = refused_to_start("--model", "models:/flight-delay@champion", env=env)
+    assert "--model models:/flight-delay@champion: " in said and "http://127.0.0.1:9" in said
+
+
+def test_without_mlflow_the_registry_s_storage_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slipway.serving.source.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="needs MLflow, which is not installed here; name the model's s3:// prefix"):
+        fetched("models:/flight-delay/3").__enter__()
 
 
 def test_a_taken_port_is_named(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -87,21 +88,14 @@ def _download(uri: str, target: Path) -> None:
 
 
 def _resolve(uri: str, target: Path) -> str:
+    if find_spec("mlflow") is None:
+        raise UserError(f"--model {uri}: needs MLflow, which is not installed here; name the model's s3:// prefix.")
+    from slipway.loop.registry import open_registry
+
     try:
-        import mlflow
-        from mlflow.exceptions import MlflowException
-    except ModuleNotFoundError:
-        raise UserError(
-            f"--model {uri}: needs MLflow, which is not installed here; name the model's s3:// prefix."
-        ) from None
-    name, at, alias = uri.removeprefix("models:/").partition("@")
-    try:
-        if at:
-            version = str(mlflow.MlflowClient().get_model_version_by_alias(name, alias).version)
-            name = f"{name}/{version}"
-        else:
-            version = name.rpartition("/")[2]
-        mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{name}", dst_path=str(target))
-    except (MlflowException, OSError) as error:
-        raise UserError(f"--model {uri}: {' '.join(str(error).split())}") from None
-    return version
+        registry = open_registry()
+        version = registry.resolve(uri)
+        registry.download(version, target / "model")
+    except UserError as error:
+        raise UserError(f"--model {uri}: {error}") from None
+    return str(version.version)
