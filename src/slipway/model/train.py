@@ -134,8 +134,6 @@ def boost(learn: Months, validation: Months | None, recipes: Sequence[Train], se
             return False
 
     quantized: dict[int, tuple[Any, Any]] = {}
-    matrix: Any = None
-    scored: Any = None
     members, predicted = [], []
     for position, recipe in enumerate(recipes):
         if recipe.max_bin not in quantized:
@@ -152,9 +150,6 @@ def boost(learn: Months, validation: Months | None, recipes: Sequence[Train], se
         members.append(member)
         if scored:  # the margins of all rounds but the last few are held since the last report
             predicted.append(member.predict(scored).astype(np.float64))
-    # The score works in the room that the matrices leave: a trial's peak is boosting's own.
-    quantized.clear()
-    matrix = scored = None
     if validation:
         probabilities = np.mean(predicted, axis=0).astype(np.float32)
         emit({f"validation-{name}": value for name, value in scores(validation.answers(), probabilities).items()})
