@@ -22,13 +22,15 @@ _EVERY = 12  # of the real flights, one in so many: about 2,300 a month
 _NOT_TESTED = "NOT TESTED: "
 
 
-_TOGETHER = ("tests/demo", "tests/image", "tests/workflows", "tests/services")
-"""Folders whose tests share what is dear (a demo, images, servers): longest first, as they are begun first."""
+_TOGETHER = ("tests/demo", "tests/image", "tests/services")
+"""Folders whose tests share what is dear: a demo, images, servers."""
+_FIRST = ("tests/demo", "tests/image", "tests/workflows", "tests/services")
+"""What takes longest, longest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no process is left alone with it at the end."""
-    items.sort(key=lambda item: next((n for n, it in enumerate(_TOGETHER) if item.nodeid.startswith(it)), len(items)))
+    items.sort(key=lambda item: next((n for n, it in enumerate(_FIRST) if item.nodeid.startswith(it)), len(items)))
 
 
 @pytest.hookimpl(optionalhook=True)
