@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -35,11 +37,24 @@ def test_the_commands_of_a_page_run(page: Path, demo_clone: Path) -> None:
     for kind, commands in blocks(page):
         if kind != "sh" or commands in RUN_ELSEWHERE:
             continue
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", commands], cwd=demo_clone, env=environment, text=True, timeout=300,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        code, output = run(commands, demo_clone, environment)
+        assert code == 0, f"{page.name}:\n{commands}\n{output[-3000:]}"
+
+
+def run(commands: str, folder: Path, environment: dict[str, str]) -> tuple[int, str]:
+    """Exit code and output of a block; what it left running when it failed is ended, and does not hold the output."""
+    with (folder.parent / "output").open("w+") as output:
+        shell = subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", commands], cwd=folder, env=environment, text=True,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-        assert done.returncode == 0, f"{page.name}:\n{commands}\n{done.stdout[-3000:]}"
+        try:
+            code = shell.wait(timeout=300)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+        output.seek(0)
+        return code, output.read()
 
 
 def test_a_block_says_what_it_is() -> None:
