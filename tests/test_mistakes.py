@@ -17,6 +17,7 @@ from slipway.__main__ import VERBS, main
 
 Spoil = Callable[[], object]
 HERE = Path()
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def nothing() -> None:
@@ -52,6 +53,18 @@ def replaced(path: str, old: str, new: str) -> Spoil:
         Path(path).write_text(before.replace(old, new))
 
     return spoil
+
+
+def overlay(name: str) -> Spoil:
+    """Bring one of the repository's overlays."""
+    place = f"k8s/serving/overlays/{name}"
+    return lambda: shutil.copytree(ROOT / place, place)
+
+
+def commit() -> None:
+    """Make a repository of the folder."""
+    for words in ("init -q", "add .", "-c user.name=a -c user.email=a@b -c commit.gpgsign=false commit -qm x"):
+        subprocess.run(["git", *words.split()], check=True)
 
 
 MISTAKES: list[tuple[str, Spoil, str]] = [
@@ -98,9 +111,20 @@ MISTAKES: list[tuple[str, Spoil, str]] = [
     ("register", nothing, r"slipway\.yaml is missing: run this in the repository's root\."),
     ("gate --data nope", nothing, r"--data nope: there is no such folder\."),
     ("promote --env prod", nothing, r"there is no k8s/serving/overlays/prod/model\.yaml; --env is one of none"),
+    (
+        "promote --env staging --follow",
+        overlay("staging"),
+        r"--follow goes with --env production: that is what the alias champion stands for\.",
+    ),
+    (
+        "promote --env production --follow --model flight-delay/7",
+        overlay("production"),
+        r"--follow takes no --model, --expect or --image: k8s/\S+/model\.yaml says which version it is\.",
+    ),
     ("image --file models", text("reports/data.json", "{}"), r"reports/data\.json has no 'months': make it again with"),
     ("image --file models", nothing, r"models: Is a directory\."),
-    ("refresh", nothing, r"`git ls-files .*` failed: fatal: not a git repository"),
+    ("refresh", nothing, r"`git rev-parse .*` failed: fatal: not a git repository"),
+    ("refresh --base mian", commit, r"--base mian is no commit here: fetch it first, or name another\."),
     ("refresh --plots-to s3://a", nothing, r"give --plots-to s3://… and --plots-url, or neither\."),
     ("pin --check", nothing, r"k8s/katib/experiment\.yaml is missing: run this in the repository's root\."),
     ("pin --tag --image a/b", nothing, r"`git ls-files .*` failed: fatal: not a git repository"),
@@ -225,8 +249,7 @@ def test_a_stop_that_comes_out_as_another_error_is_a_stop(
 
 
 def test_names_are_those_that_the_registry_takes(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = Path(__file__).resolve().parents[1]
-    names = (root / "slipway.yaml").read_text()
+    names = (ROOT / "slipway.yaml").read_text()
     for name in ('""', "a/b", '"a b"'):
         Path("slipway.yaml").write_text(re.sub(r"^model: \S+", f"model: {name}", names, flags=re.MULTILINE))
         assert main(["register"]) == 2
@@ -234,8 +257,7 @@ def test_names_are_those_that_the_registry_takes(workspace: Path, capsys: pytest
 
 
 def test_a_broken_measurement_is_not_reported_as_none(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for words in ("init -q", "add .", "-c user.name=a -c user.email=a@b -c commit.gpgsign=false commit -qm x"):
-        subprocess.run(["git", *words.split()], check=True)
+    commit()
     for path, content in {
         "reports/metrics.json": "{",
         "reports/slices.json": json.dumps({}),

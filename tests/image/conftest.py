@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +26,20 @@ def slipway(folder: Path, *arguments: str) -> None:
         capture_output=True,
         timeout=600,
     )
+
+
+def wait_for(engine: Engine, container: str, url: str) -> None:
+    """Wait until a container answers at ``url``; when it does not, its log is the failure."""
+    deadline = time.monotonic() + 90
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except OSError:
+            running = engine("inspect", "--format", "{{.State.Running}}", container).stdout.strip()
+            if running != "true" or time.monotonic() > deadline:
+                raise AssertionError(engine("logs", container).stderr) from None
+            time.sleep(0.2)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from slipway.__main__ import main
 from slipway.serving.compile import compile_ensemble
 from slipway.serving.model import load_model
 from tests.conftest import ROOT
+from tests.image.conftest import wait_for
 
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
 
@@ -94,27 +94,13 @@ def pod(engine: Engine, model: Path) -> Iterator[dict[str, str]]:
             for port, container in zip(ports, spec["containers"], strict=True)
         }
         for address, container in zip(addresses.values(), started, strict=True):
-            wait_for(engine, address, container)
+            wait_for(engine, container, f"{address}/health/ping")
         yield addresses
         engine("kill", "--signal=TERM", *started)
         assert engine("wait", *started, timeout=60).stdout.split() == ["0"] * len(started)
     finally:
         if started:
             engine("rm", "--force", *started)
-
-
-def wait_for(engine: Engine, address: str, container: str) -> None:
-    """Wait until a unit answers; its log, when it does not."""
-    deadline = time.monotonic() + 90
-    while True:
-        try:
-            urllib.request.urlopen(f"{address}/health/ping", timeout=5).close()
-            return
-        except OSError:
-            running = engine("inspect", "--format", "{{.State.Running}}", container).stdout.strip()
-            if running != "true" or time.monotonic() > deadline:
-                raise AssertionError(engine("logs", container).stderr) from None
-            time.sleep(0.2)
 
 
 def call(address: str, method: str, message: Any) -> tuple[int, Any]:

@@ -7,7 +7,6 @@ import math
 import re
 import shutil
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks.engine import Engine
+
+from tests.image.conftest import wait_for
 
 pytestmark = pytest.mark.docker
 
@@ -93,16 +94,7 @@ def server(
     container = engine("run", *POD, "--detach", *mounted, tag).stdout.strip()
     try:
         address = f"http://{engine('port', container, '8080').stdout.split()[0]}"
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/v2/health/ready", timeout=5).close()
-                break
-            except OSError:
-                running = engine("inspect", "--format", "{{.State.Running}}", container).stdout.strip()
-                if running != "true" or time.monotonic() > deadline:
-                    raise AssertionError(engine("logs", container).stderr) from None
-                time.sleep(0.2)
+        wait_for(engine, container, f"{address}/v2/health/ready")
         yield address
         engine("stop", "--time", "20", container)
         assert engine("inspect", "--format", "{{.State.ExitCode}}", container).stdout.strip() == "0"

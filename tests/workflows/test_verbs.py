@@ -175,6 +175,14 @@ def test_cml_does_not_get_to_take_another_pull_request_for_ours(state: State, cm
     assert state.pulls[1]["title"] == "Mine"
 
 
+def test_a_report_that_is_not_there_proposes_nothing(state: State, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("model.yaml").write_text("changed\n")
+    subprocess.run(["git", "add", "model.yaml"], check=True)
+    assert main(["propose", "--head", "slipway/x", "--title", "x", "--report", "build/report.md"]) == 2
+    assert "build/report.md is not there: write the report first" in capsys.readouterr().err
+    assert not state.calls and not state.pushes
+
+
 def test_cml_leaves_no_token_in_the_repository(state: State, cml: None) -> None:
     hub = gh.GitHub.from_environment()
     assert gh.pull_request(hub, "slipway/data/june", "main", "June", "body")[1] == "cml"

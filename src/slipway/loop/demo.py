@@ -29,11 +29,11 @@ from urllib.request import Request, url2pathname, urlopen
 from slipway.errors import UserError
 from slipway.files import write_json, write_text
 from slipway.loop.git import git
+from slipway.loop.promote import PRODUCTION
 from slipway.loop.server import free_port, served
 
 OUT = Path("build/demo")
 NEW_MONTH = "2013-06"
-SHIPS_TO = "production"
 _ROWS_ASKED = 5
 _REGISTRY_SECONDS = 120
 _END_SECONDS = 20
@@ -170,7 +170,7 @@ class Loop:
             self._wait_for(registry)
             self._slipway("register")
             self._slipway("gate", "--set-champion")
-            self._slipway("promote", "--env", SHIPS_TO)
+            self._slipway("promote", "--env", PRODUCTION)
             self._commit("Serve the first champion")
             self._do("git", "push", "--quiet", "origin", "main")
 
@@ -210,11 +210,11 @@ class Loop:
             self._slipway("register", "--model", "models/challenger")
             self._slipway("gate", "--set-champion")
             step.shows["decision"] = self._read("build/gate/decision.json")
-            self._slipway("promote", "--env", SHIPS_TO)
+            self._slipway("promote", "--env", PRODUCTION)
             step.shows["diff"] = git("diff", "--", "k8s/serving", at=self.clone)
             self._commit("Serve the new champion")
             self._do("git", "push", "--quiet", "origin", "main")
-            step.shows["lineage"] = self._slipway("trace", SHIPS_TO)
+            step.shows["lineage"] = self._slipway("trace", PRODUCTION)
 
     def _answer(self, seconds: int) -> None:
         with self._step("Serve", "What the manifest names, in a real server, asked by Locust's users.") as step:
@@ -239,8 +239,8 @@ class Loop:
             self._do("git", "revert", "--no-edit", "HEAD")
             self._do("git", "push", "--quiet", "origin", "main")
             step.shows["diff"] = git("show", "--format=%s", "HEAD", "--", "k8s/serving", at=self.clone)
-            self._slipway("promote", "--env", SHIPS_TO, "--follow")
-            step.shows["lineage"] = self._slipway("trace", SHIPS_TO)
+            self._slipway("promote", "--env", PRODUCTION, "--follow")
+            step.shows["lineage"] = self._slipway("trace", PRODUCTION)
 
     @contextmanager
     def _step(self, title: str, why: str) -> Iterator[Step]:
@@ -295,7 +295,7 @@ class Loop:
         """The folder behind the model URI of the manifest."""
         from slipway.serving.manifest import read_model_patch
 
-        uri = read_model_patch(self.clone / f"k8s/serving/overlays/{SHIPS_TO}/model.yaml").model_uri
+        uri = read_model_patch(self.clone / f"k8s/serving/overlays/{PRODUCTION}/model.yaml").model_uri
         return Path(url2pathname(urlsplit(uri).path))
 
     def _ask(self, step: Step, address: str, rows: list[dict[str, Any]]) -> list[float]:

@@ -29,6 +29,7 @@ from slipway.names import load_names
 from slipway.serving.manifest import ServedModel, read_model_patch, render_model_patch
 
 CHAMPION = "champion"
+PRODUCTION = "production"
 OVERLAYS = Path("k8s/serving/overlays")
 _DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
 
@@ -45,6 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Promote, or follow."""
     path = manifest_of(args.env)
+    if args.follow and args.env != PRODUCTION:
+        raise UserError(f"--follow goes with --env {PRODUCTION}: that is what the alias {CHAMPION} stands for.")
+    if args.follow and (args.model or args.image or args.expect is not None):
+        raise UserError(f"--follow takes no --model, --expect or --image: {path} says which version it is.")
     now = read_model_patch(path)
     registry = open_registry()
     if args.follow:

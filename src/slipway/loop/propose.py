@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
         return
     if not (args.head and args.title):
         raise UserError("give --source and --handover, or --head and --title.")
-    report = args.report.read_text(encoding="utf-8") if args.report and args.report.exists() else ""
+    report = _report(args.report) if args.report else ""
     body = f"Proposed by [this run]({_run_url(hub)}). The report is the comment below."
     proposal = Proposal(
         head=args.head,
@@ -83,6 +83,15 @@ def run(args: argparse.Namespace) -> None:
         auto_merge=args.auto_merge,
     )
     gh.write_summary(propose(hub, proposal))
+
+
+def _report(path: Path) -> str:
+    """The comment's text; empty when there is neither a report nor anything to propose."""
+    if path.exists():
+        return path.read_text(encoding="utf-8")
+    if _git("status", "--porcelain", "--untracked-files=no"):
+        raise UserError(f"{path} is not there: write the report first, or leave --report out. Nothing was proposed.")
+    return ""
 
 
 def propose_data(hub: gh.GitHub, source: str, base: str, handover: Path, link: str) -> str:
