@@ -76,9 +76,11 @@ def main() -> int:
                     for one in peers:
                         if turn == 0:
                             closed(one, count, clients, 1)  # warm
+                            one.rest()
                         setting = {"peer": one.peer.name, "rows": count, "clients": clients}
                         measured.append(setting | closed(one, count, clients, args.seconds))
                         print(measured[-1], flush=True)
+                        one.rest()
                     figures["results"] = report.summarised(measured)
                     save(figures)
             figures["rounds"] = turn + 1

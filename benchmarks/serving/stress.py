@@ -12,14 +12,14 @@ from typing import Any
 from benchmarks.serving.load import Constant, Sent, closed, install_vegeta, percentile
 from benchmarks.serving.peers import SLIPWAY, Peer, Running, serve
 
-ROWS = 32
+ROWS = 64
 """A request's. No client here sends four times as many of one row as the server answers, nor at a steady rate."""
 BELOW, ABOVE = 0.8, 4
 RELOADED_AT = 0.5
 """Of saturation. Loading takes the same core, so the room it needs is left to it."""
 NARROW = 8
 """The capacity past the limit: it bounds how long the accepted wait, by itself times a request's own time."""
-SECONDS = 5
+SECONDS = 10
 WINDOW = 0.25
 TOKEN = "not-a-secret-in-a-benchmark"  # noqa: S105
 CLEAN = (200, 429, 503)

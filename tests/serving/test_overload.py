@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,18 @@ def test_past_its_capacity_it_turns_away_cleanly_and_recovers(folder: Path, rows
         assert asyncio.run(post(small, bodies[:20], connections=2)) == {200: 20}
 
 
-def test_a_full_server_still_answers_probes_and_metrics(folder: Path, rows: Any) -> None:
-    with serving("--model", str(folder), "--capacity", "1") as small:
-        assert small.call("/v2/health/ready")[0] == 200
-        assert small.metric("slipway_capacity") == 1
+def test_a_full_server_still_answers_probes_and_says_how_full_it_is(folder: Path, rows: Any) -> None:
+    many = json.dumps({"rows": (rows * 5)[:1000]}).encode()
+    with serving("--model", str(folder), "--capacity", "8") as small:
+        with ThreadPoolExecutor(1) as pool:
+            crowd = pool.submit(asyncio.run, post(small, [many] * 200, connections=12))
+            seen = {"slipway_in_flight": 0.0, "slipway_waiting": 0.0}
+            while not crowd.done():
+                assert small.call("/v2/health/ready")[0] == 200
+                seen = {name: max(before, small.metric(name)) for name, before in seen.items()}
+        assert crowd.result()[503] > 0
+        assert 1 <= seen["slipway_waiting"] <= seen["slipway_in_flight"] <= 8 == small.metric("slipway_capacity")
+        assert small.metric("slipway_waiting") == small.metric("slipway_in_flight") == 0
 
 
 def test_joined_answers_are_everyone_s_own(folder: Path, rows: Any) -> None:

@@ -69,6 +69,7 @@ class App:
         self.draining = False
         self.in_flight = 0
         metrics.in_flight.set_function(lambda: self.in_flight)
+        metrics.waiting.set_function(lambda: sum(loaded.waiting() for loaded in self._models.values()))
         self._token = token.encode()
         self._models: dict[str, Loaded] = {}
         self._targets: dict[bytes, Target] = {}

@@ -49,6 +49,9 @@ class Metrics:
             "slipway_model_loads", "Models loaded or refused while running.", ["outcome"], registry=self.registry
         )
         self.in_flight = Gauge("slipway_in_flight", "Requests being answered or waiting.", registry=self.registry)
+        self.waiting = Gauge(
+            "slipway_waiting", "Requests in flight that no call of the engine has begun for.", registry=self.registry
+        )
         Gauge("slipway_capacity", "Requests in flight from which on more are turned away.", registry=self.registry).set(
             capacity
         )

@@ -133,6 +133,11 @@ class Loaded:
         self.traffic = Traffic(model.schema, model.profile)
         self.signature = {"name": model.name, "version": model.version}
         self._waiting: deque[Prediction] = deque()
+        self._in_thread: set[Future[np.ndarray]] = set()
+
+    def waiting(self) -> int:
+        """How many whole requests no call of the engine has begun for."""
+        return len(self._waiting) + sum(not (it.running() or it.done()) for it in self._in_thread)
 
     def ask(self, prediction: Prediction) -> None:
         """Answer a whole request together with what else has arrived by the end of this turn."""
@@ -180,6 +185,7 @@ class Loaded:
         loop = asyncio.get_running_loop()
 
         def answered(future: Future[np.ndarray]) -> None:
+            self._in_thread.discard(future)
             try:
                 answers = future.result()
             except Exception:
@@ -189,6 +195,7 @@ class Loaded:
             prediction.answer(200, orjson.dumps(finish(answers), option=_DUMP))
 
         future = _THREADS.submit(self.model.engine.predict, features)
+        self._in_thread.add(future)
         future.add_done_callback(lambda future: loop.call_soon_threadsafe(answered, future))
 
     def _failed(self, predictions: Iterable[Prediction]) -> None:
