@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,12 @@ _TOGETHER = ("tests/demo", "tests/image", "tests/services")
 """Folders whose tests share what is dear: a demo, images, servers."""
 _FIRST = ("tests/demo", "tests/image", "tests/workflows", "tests/services")
 """What takes longest, longest first."""
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C as in a terminal: what is started in the background ignores it, as would all that tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -215,7 +215,6 @@ def test_an_alias_that_moved_meanwhile_is_not_promoted(champion: Path, capsys: p
         (["--env", "staging", "--model", f"{MODEL}@champoin"], "has no alias 'champoin'; its aliases: challenger"),
         (["--env", "staging", "--model", f"{MODEL}/9"], "has no version 9; its versions: 1"),
         (["--env", "staging", "--image", "ghcr.io/x/serve:latest"], "expected NAME@sha256:"),
-        (["--env", "staging", "--follow"], "serves no model yet: promote one first"),
     ],
 )
 def test_mistakes_are_sentences_and_change_nothing(

@@ -29,6 +29,7 @@ ACTIONS: dict[str, Any] = json.loads((ROOT / "tests/workflows/actions.json").rea
 NAMES = load_names(ROOT / "slipway.yaml")
 BUCKET = urlsplit(NAMES.storage.data).netloc
 WITH, WITHOUT = "with", "without"
+needs_registry = pytest.mark.usefixtures("registry")
 _SUMMARY = "Summary - "
 _BIN = Path(sys.executable).parent
 
@@ -64,14 +65,19 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real container registry; host and port."""
+def registry_host() -> str:
+    """Host and port of the container registry that slipway.yaml names, whether or not it runs."""
+    return f"127.0.0.1:{free_ports(1)[0]}"
+
+
+@pytest.fixture(scope="session")
+def registry(registry_host: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A real container registry, for what builds an image or looks for one."""
     program = shutil.which("docker-registry")
     if not program:
         missing("workflows that build an image: no docker-registry (Debian's package of that name)")
     folder = tmp_path_factory.mktemp("registry")
-    host = f"127.0.0.1:{free_ports(1)[0]}"
-    settings = {"version": 0.1, "http": {"addr": host}, "log": {"level": "error"}}
+    settings = {"version": 0.1, "http": {"addr": registry_host}, "log": {"level": "error"}}
     settings["storage"] = {"filesystem": {"rootdirectory": str(folder / "store")}}
     config = folder / "config.yml"
     config.write_text(yaml.safe_dump(settings), encoding="utf-8")
@@ -79,13 +85,13 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     def answers() -> bool:
         try:
-            return bool(urllib.request.urlopen(f"http://{host}/v2/", timeout=2).status == 200)
+            return bool(urllib.request.urlopen(f"http://{registry_host}/v2/", timeout=2).status == 200)
         except OSError:
             return False
 
     try:
         server.wait(answers, 30)
-        yield host
+        yield
     except NotStarted as error:
         missing(f"workflows that build an image: {error}")
     finally:
@@ -93,10 +99,10 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory, small_repository: Path, s3: S3, registry: str) -> Path:
+def template(tmp_path_factory: pytest.TempPathFactory, small_repository: Path, s3: S3, registry_host: str) -> Path:
     """A bare repository: this one, with small data that is in the DVC remote and a pipeline that has run."""
     work = tmp_path_factory.mktemp("template")
-    _copy(work, registry)
+    _copy(work, registry_host)
     for name in ("data/flights", "reports"):
         shutil.rmtree(work / name, ignore_errors=True)
     shutil.copytree(small_repository, work, dirs_exist_ok=True)
@@ -118,10 +124,10 @@ def template(tmp_path_factory: pytest.TempPathFactory, small_repository: Path, s
 
 
 @pytest.fixture(scope="session")
-def light_template(tmp_path_factory: pytest.TempPathFactory, registry: str) -> Path:
+def light_template(tmp_path_factory: pytest.TempPathFactory, registry_host: str) -> Path:
     """A bare repository whose data, pipeline and report cost nothing: for what comes before and after them."""
     work = tmp_path_factory.mktemp("light")
-    _copy(work, registry)
+    _copy(work, registry_host)
     for name, text in LIGHT.items():
         (work / name).write_text(text, encoding="utf-8")
     environment = dvc_environment({})
@@ -276,6 +282,7 @@ class Repository:
             "DVC_NO_ANALYTICS": "1",
             "OMP_WAIT_POLICY": "PASSIVE",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "UV_BREAK_SYSTEM_PACKAGES": "1",  # uv finds this machine's Python; it has nothing to install into it
             "CML_DOUBLE": "",
         }
         environment |= more.pop("environment", {})

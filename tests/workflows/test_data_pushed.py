@@ -20,7 +20,7 @@ import yaml
 
 from slipway.loop.github import COMMENT_LIMIT, watermark
 from slipway.loop.oci import digest_of
-from tests.workflows.conftest import BUCKET, WITH, Repository, Run, dvc_environment
+from tests.workflows.conftest import BUCKET, WITH, Repository, Run, dvc_environment, needs_registry
 from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, READ_TOKEN, write_comment
 
 BRANCH = "data/june"
@@ -56,6 +56,7 @@ def reports(repository: Repository, number: int = 1) -> list[str]:
     return [it["body"] for it in repository.state.comments.get(number, []) if "CML watermark slipway" in it["body"]]
 
 
+@needs_registry
 def test_a_data_push_becomes_an_image_and_a_pull_request_with_a_report(
     repository: Repository, small_months: Path
 ) -> None:
@@ -94,6 +95,7 @@ def test_a_data_push_becomes_an_image_and_a_pull_request_with_a_report(
     assert repository.state.violations == []
 
 
+@needs_registry
 @pytest.mark.runs("data-pushed", "push", WITH)
 @pytest.mark.runs("data-pushed", "workflow_dispatch", WITH)
 def test_a_second_push_brings_the_same_pull_request_up_to_date(light: Repository) -> None:
@@ -146,6 +148,7 @@ def test_data_that_was_not_pushed_to_the_remote(repository: Repository) -> None:
     assert "`dvc push`" in reports(repository)[0]
 
 
+@needs_registry
 def test_credentials_that_s3_refuses_and_then_takes(repository: Repository) -> None:
     repository.edit("params.yaml", "margin: 0.0\n", "margin: 0.001\n")
     repository.push(BRANCH, "A margin")
@@ -195,6 +198,7 @@ def test_a_clone_that_still_has_the_templates_names_does_nothing(light: Reposito
     assert "`slipway.yaml`" in run.summary and light.state.pulls == {}
 
 
+@needs_registry
 def test_a_push_that_changes_nothing_proposes_nothing(light: Repository) -> None:
     light.edit("params.yaml", "margin: 0.0 ", "margin: 0.001 ")
     light.push(BRANCH, "A margin")
@@ -211,6 +215,7 @@ def test_a_push_that_changes_nothing_proposes_nothing(light: Repository) -> None
     assert "Nothing to propose" in run.summary
 
 
+@needs_registry
 def test_an_app_opens_the_pull_request_and_its_push_starts_the_checks(
     light: Repository, app: dict[str, dict[str, str]]
 ) -> None:
@@ -221,6 +226,7 @@ def test_an_app_opens_the_pull_request_and_its_push_starts_the_checks(
     assert light.state.dispatches == [], "GitHub starts the checks itself"
 
 
+@needs_registry
 def test_a_pull_request_opened_by_hand_is_used_and_its_pin_starts_no_loop(light: Repository) -> None:
     light.push(BRANCH, "June")
     light.state.pulls[1] = pull_request(BRANCH)
@@ -232,6 +238,7 @@ def test_a_pull_request_opened_by_hand_is_used_and_its_pin_starts_no_loop(light:
     assert bot.green and bot.stubbed == [], "its own commit sets off nothing"
 
 
+@needs_registry
 @pytest.mark.parametrize("mode", ["down", "absent"])
 def test_without_cml_the_report_still_arrives(light: Repository, mode: str) -> None:
     light.push(BRANCH, "June")
@@ -242,6 +249,7 @@ def test_without_cml_the_report_still_arrives(light: Repository, mode: str) -> N
     assert "(gh; report by gh)" in run.summary
 
 
+@needs_registry
 def test_a_registry_that_is_down(light: Repository) -> None:
     light.edit("slipway.yaml", light_registry(light), "127.0.0.1:9")
     light.push(BRANCH, "June")
@@ -264,6 +272,7 @@ def light_registry(repository: Repository, branch: str = "") -> str:
     return str(yaml.safe_load(text)["images"]["train"].partition("/")[0])
 
 
+@needs_registry
 def test_with_31_earlier_comments_the_report_is_still_one(light: Repository) -> None:
     light.push(BRANCH, "June")
     light.state.pulls[1] = pull_request(PROPOSED)
@@ -283,6 +292,7 @@ def pull_request(head: str) -> dict[str, Any]:
     return {"number": 1, "state": "open", "title": "Mine", "body": "", "head": head, "base": "main", "by": ""}
 
 
+@needs_registry
 def test_a_report_over_the_limit_is_cut_in_the_comment_and_whole_in_the_summary(light: Repository) -> None:
     long = light.clone / "reports/light.md"
     lines = "\n".join(f"| row {number:05} | {'x' * 60} |" for number in range(1500))
@@ -296,6 +306,7 @@ def test_a_report_over_the_limit_is_cut_in_the_comment_and_whole_in_the_summary(
     assert "the end" in run.summary
 
 
+@needs_registry
 def test_two_pushes_at_once_leave_the_newer_one_proposed(light: Repository) -> None:
     light.edit("params.yaml", "margin: 0.0 ", "margin: 0.001 ")
     light.push(BRANCH, "First")
@@ -333,6 +344,7 @@ WAITS = """def run(args):
 """
 
 
+@needs_registry
 def test_github_refusing_pull_requests_by_actions_is_a_sentence(light: Repository) -> None:
     light.state.actions_may_open = False
     light.push(BRANCH, "June")

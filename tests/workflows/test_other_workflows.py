@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.workflows.conftest import NAMES, WITH, WITHOUT, Repository, program
+from tests.workflows.conftest import NAMES, WITH, WITHOUT, Repository, needs_registry, program
 from tests.workflows.github.server import APP_TOKEN, READ_TOKEN
 from tests.workflows.test_data_pushed import BRANCH, PROPOSED, pull_request, reports
 
@@ -55,6 +55,7 @@ def test_ci_is_red_when_one_of_its_jobs_is(light: Repository) -> None:
     assert not light.run("ci", "workflow_dispatch", {}, "feature").green
 
 
+@needs_registry
 def test_ci_is_red_when_data_comes_without_its_image(light: Repository) -> None:
     make_says(light)
     light.push(BRANCH, "June")
@@ -135,6 +136,7 @@ def test_smoke_in_a_fresh_clone_is_green(light: Repository) -> None:
     assert run.summary.count("Not enabled") == 3
 
 
+@needs_registry
 @pytest.mark.runs("smoke", "workflow_dispatch", WITH)
 def test_smoke_proves_storage_image_and_pull_request(light: Repository, app: dict[str, dict[str, str]]) -> None:
     run = light.run("smoke", "workflow_dispatch", {}, **app)

@@ -24,7 +24,7 @@ from pathlib import Path
 from slipway.errors import UserError
 from slipway.files import write_text
 from slipway.loop.github import write_summary
-from slipway.loop.registry import Registry, open_registry
+from slipway.loop.registry import open_registry
 from slipway.names import load_names
 from slipway.serving.manifest import ServedModel, read_model_patch, render_model_patch
 
@@ -51,10 +51,10 @@ def run(args: argparse.Namespace) -> None:
     if args.follow and (args.model or args.image or args.expect is not None):
         raise UserError(f"--follow takes no --model, --expect or --image: {path} says which version it is.")
     now = read_model_patch(path)
-    registry = open_registry()
     if args.follow:
-        follow(registry, path, now)
+        follow(path, now)
         return
+    registry = open_registry()
     if args.image and not _DIGEST.fullmatch(args.image):
         raise UserError(f"--image is {args.image!r}, expected NAME@sha256:<64 hexadecimal digits>: a tag can move.")
     version = registry.resolve(args.model or f"{load_names().model}@{CHAMPION}")
@@ -99,7 +99,7 @@ def environments() -> list[str]:
     return sorted(found.parent.name for found in OVERLAYS.glob("*/model.yaml"))
 
 
-def follow(registry: Registry, path: Path, served: ServedModel) -> None:
+def follow(path: Path, served: ServedModel) -> None:
     """Point the alias champion at the version that a manifest serves.
 
     Raises:
@@ -107,6 +107,7 @@ def follow(registry: Registry, path: Path, served: ServedModel) -> None:
     """
     if not served.version:
         raise UserError(f"{path} serves no model yet: promote one first. The alias {CHAMPION} stays where it is.")
+    registry = open_registry()
     version = registry.resolve(served.version)
     if registry.aliases(version.name).get(CHAMPION) == version.version:
         write_summary(f"{CHAMPION} is {version.spec} already, as {path} says")

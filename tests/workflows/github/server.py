@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
+import trustme
 from jsonschema import Draft202012Validator
 
 from tests.workflows.github import merging
@@ -83,11 +84,8 @@ class Stand:
         self.repositories.mkdir(parents=True)
         self.states: dict[str, State] = {}
         self.certificate = folder / "ca.pem"
-        key = folder / "key.pem"
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        command += ["-keyout", str(key), "-out", str(self.certificate), "-days", "30", "-subj", "/CN=localhost"]
-        command += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-        subprocess.run(command, check=True, capture_output=True)
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(str(self.certificate))
         stand = self
 
         class Handler(_Handler):
@@ -95,7 +93,7 @@ class Stand:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.certificate, key)
+        authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.host = f"localhost:{self.server.server_port}"
         self.lock = threading.RLock()
