@@ -35,36 +35,15 @@ def state(github: Stand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reques
     name = f"acme/{abs(hash(request.node.nodeid))}"
     state = github.repository(name)
     monkeypatch.chdir(tmp_path)
-    for command in (
-        ["git", "init", "--quiet", "--initial-branch=main"],
-        [
-            "git",
-            "-c",
-            "user.name=s",
-            "-c",
-            "user.email=s@example.org",
-            "commit",
-            "--quiet",
-            "--allow-empty",
-            "-m",
-            "one",
-        ],
-        ["git", "push", "--quiet", str(github.git_folder(name)), "main"],
-        [
-            "git",
-            "-c",
-            "user.name=s",
-            "-c",
-            "user.email=s@example.org",
-            "commit",
-            "--quiet",
-            "--allow-empty",
-            "-m",
-            "two",
-        ],
-        ["git", "push", "--quiet", str(github.git_folder(name)), "main:slipway/data/june"],
+    commit = "-c user.name=s -c user.email=s@example.org commit --quiet --allow-empty --message"
+    for words in (
+        "init --quiet --initial-branch=main",
+        f"{commit} one",
+        f"push --quiet {github.git_folder(name)} main",
+        f"{commit} two",
+        f"push --quiet {github.git_folder(name)} main:slipway/data/june",
     ):
-        subprocess.run(command, check=True)
+        subprocess.run(["git", *words.split()], check=True)
     for key, value in {
         "GITHUB_REPOSITORY": name,
         "GITHUB_TOKEN": ACTIONS_TOKEN,

@@ -24,6 +24,7 @@ from slipway.errors import UserError
 from slipway.loop.git import git
 from slipway.loop.github import write_summary
 from slipway.loop.handover import HANDOVER, STAGES, Verdict, failure_report, write_patch, write_verdict
+from slipway.loop.reporting.revision import base_revision
 
 REPORT = Path("build/report")
 _ME = [sys.executable, "-m", "slipway"]
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
     shutil.rmtree(HANDOVER, ignore_errors=True)
     if bool(args.plots_to) != bool(args.plots_url) or (args.plots_to and not args.plots_to.startswith("s3://")):
         raise UserError("give --plots-to s3://… and --plots-url, or neither.")
-    _check_base(args.base)
+    base_revision(args.base)  # now, not after minutes of work
     try:
         stages(args.base, push=not args.no_push, plots_to=args.plots_to, plots_url=args.plots_url)
     except StageError as failure:
@@ -82,15 +83,6 @@ def run(args: argparse.Namespace) -> None:
     report = REPORT / "report.md"
     shutil.copy(report, HANDOVER / "report.md")
     write_summary(report.read_text(encoding="utf-8"))
-
-
-def _check_base(base: str) -> None:
-    """Refuse now what the last stage would only find out after minutes of work."""
-    git("rev-parse", "--show-toplevel")
-    try:
-        git("rev-parse", "--verify", "--quiet", f"{base}^{{commit}}")
-    except UserError:
-        raise UserError(f"--base {base} is no commit here: fetch it first, or name another.") from None
 
 
 def stages(base: str, *, push: bool, plots_to: str = "", plots_url: str = "") -> None:
