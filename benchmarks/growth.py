@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.report import show
-from benchmarks.workplace import YEAR, environment, repository, train_python
+from benchmarks.workplace import YEAR, environment, lengthen, repository, train_python
 
 SIZES = (1, 3, 10)
 MEMORY_AT_MOST = 2.0
@@ -113,16 +113,6 @@ def tables(sizes: list[dict]) -> tuple[list[str], list[list[object]], dict]:
         for size in sizes
     ]
     return header, rows, {"sizes": sizes, "goals": goals}
-
-
-def lengthen(flights: Path, years: int) -> None:
-    """Give ``flights`` the first ``years`` years: 2013, and 2013 again under other dates."""
-    for name in YEAR:
-        text = (flights / f"{name}.csv").read_text()
-        for year in range(2014, 2013 + years):
-            copy = flights / f"{year}{name[4:]}.csv"
-            if not copy.exists():
-                copy.write_text(text.replace("\n2013-", f"\n{year}-"))
 
 
 def run(command: list[str], folder: Path) -> Run:
