@@ -145,11 +145,28 @@ def test_where_github_does_not_wait_the_pull_request_stays_open_and_the_summary_
     assert set(light.state.labels[1]) == {"promotion", "staging"} and len(reports(light)) == 1
 
 
-def test_a_production_promotion_waits_for_a_person(light: Repository, promote: Callable[..., Run]) -> None:
+@pytest.mark.parametrize(
+    ("environment", "passed", "said"),
+    [("production", True, ""), ("staging", False, f"the gate has not passed {MODEL}/3")],
+)
+def test_a_promotion_to_production_or_past_the_gate_waits_for_a_person(
+    light: Repository,
+    models: Registry,
+    promote: Callable[..., Run],
+    tmp_path: Path,
+    environment: str,
+    passed: bool,
+    said: str,
+) -> None:
     light.state.allow_auto_merge, light.state.rulesets = True, [{"id": 1, **RULES}]
-    run = promote()
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model/metadata.json").write_text('{"number": 3}', encoding="utf-8")
+    version = models.register_folder(MODEL, tmp_path / "model", tags={"git_sha": "3" * 40}, metrics={})
+    keep(models, version, decision_on(version.spec, f"{MODEL}/1", passed=passed))
+    run = promote("workflow_dispatch", environment=environment, model=version.spec)
     assert run.green, run
-    assert "auto_merge" not in light.state.pulls[1] and "merge" not in run.summary
+    assert "auto_merge" not in light.state.pulls[1]
+    assert said in run.summary and ("merge" in run.summary) == bool(said)
     assert not [call for call in light.state.calls if "merge" in call.lower()]
 
 

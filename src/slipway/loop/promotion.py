@@ -3,7 +3,8 @@
   promotion --env production
                           after `slipway promote`: build/promotion/report.md, from the registry and the two manifests
 
-On GitHub it also sets the output `auto-merge`, for environments that slipway.yaml lists under promotions.
+On GitHub it also sets the output `auto-merge`, for environments that slipway.yaml lists under promotions, once the gate
+has passed the version.
 
 It holds the gate's own decision, which lies beside the version: both on one hold-out, with the interval and every
 slice. It warns where there is none, where the gate refused, and where it was about another champion than is served.
@@ -20,7 +21,7 @@ from typing import Any
 from slipway.errors import UserError
 from slipway.files import write_text
 from slipway.loop.decision import as_markdown, kept, slices_as_markdown
-from slipway.loop.github import write_output
+from slipway.loop.github import write_output, write_summary
 from slipway.loop.promote import OVERLAYS, manifest_of
 from slipway.loop.registry import Registry, Version, open_registry
 from slipway.model.metrics import HIGHER_IS_BETTER
@@ -43,9 +44,15 @@ def run(args: argparse.Namespace) -> None:
     before, after = _committed(path), read_model_patch(path)
     if not after.version:
         raise UserError(f"{path} serves no model: run `python -m slipway promote --env {args.env}` first.")
-    write_text(args.out, report(open_registry(), args.env, before.version, after.version))
+    registry = open_registry()
+    write_text(args.out, report(registry, args.env, before.version, after.version))
     print(f"{args.out}  {before.version or 'nothing'} -> {after.version}")
-    write_output("auto-merge", "true" if merges_itself(args.env) else "")
+    listed = merges_itself(args.env)
+    decision = kept(registry, registry.resolve(after.version)) if listed else None
+    passed = decision is not None and decision["passed"]
+    if listed and not passed:
+        write_summary(f"**It does not merge itself**: the gate has not passed {after.version}. It waits for a person.")
+    write_output("auto-merge", "true" if listed and passed else "")
 
 
 def merges_itself(env: str) -> bool:
