@@ -4,10 +4,11 @@
 
 Boosting is the time inside `xgboost.train`; a driver around the unchanged command adds it up, and beside it the part
 that is spent in `Booster.update` alone, without the metrics in between. The rest is what Slipway costs: the
-interpreter, imports, binning, the final score. The years after 2013 are 2013 again under their own dates. With one,
-start-up is compared with a trial whose image has no
-data: it pulls the same months with `dvc pull` from a real S3 server on this machine, checks and prepares them, and
-trains. The same without the checking (the remote holds matrices) is shown too. Each figure is a median of several runs.
+interpreter, imports, binning, the final score. The years after 2013 are 2013 again under their own dates.
+
+On the single year start-up is compared with a trial whose image has no data: it pulls the same months with `dvc pull`
+from a real S3 server on this machine, checks and prepares them, and trains. The same without the checking (the remote
+holds matrices) is shown too. Each figure is a median of several runs.
 """
 
 from __future__ import annotations
@@ -115,8 +116,11 @@ class Trials:
 
     def rows_of_the_table(self) -> list[list[str]]:
         """The medians."""
-        names = {"wall": f"a trial on {self.rows:,} rows", "train": "of which xgboost.train"}
-        names["update"] = "of which Booster.update"
+        names = {
+            "wall": f"a trial on {self.rows:,} rows",
+            "train": "of which xgboost.train",
+            "update": "of which Booster.update",
+        }
         return [[shown, f"{statistics.median(one[name] for one in self.seconds):.2f}"] for name, shown in names.items()]
 
     def goal(self) -> dict[str, object]:
