@@ -64,6 +64,7 @@ def decided(registry: Registry, number: int, champion: str | None, *, passed: bo
 def test_the_decision_with_its_reasons_and_slices_is_in_the_report(registry: Registry) -> None:
     decided(registry, 2, f"{MODEL}/1")
     text = report(registry, "production", f"{MODEL}/1", f"{MODEL}/2")
+    assert f"In the place of {MODEL}/1." in text
     assert f"### Passed: {MODEL}/2 against {MODEL}/1" in text
     assert "On 27,075 flights of 2013-06, which neither has learnt from." in text
     assert "| ✓ | better than the champion | AUC differs by +0.0087, 95% interval +0.0051 to +0.0125" in text

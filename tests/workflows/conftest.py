@@ -161,13 +161,50 @@ def stubs(tmp_path_factory: pytest.TempPathFactory) -> Path:
                         "id": "stub",
                         "shell": "bash",
                         "env": {"INPUTS": "${{ toJSON(inputs) }}"},
-                        "run": f"{sys.executable} {ROOT / 'tests/workflows/stub.py'} {name}",
+                        "run": f"{sys.executable} -I -S {ROOT / 'tests/workflows/stub.py'} {name}",
                     }
                 ],
             },
         }
         (place / "action.yml").write_text(yaml.safe_dump(stub), encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def state(github: Stand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> State:
+    """A repository on the stand-in, with a branch to propose, and the environment of a run in it."""
+    name = f"acme/{abs(hash(request.node.nodeid))}"
+    state = github.repository(name)
+    monkeypatch.chdir(tmp_path)
+    commit = "-c user.name=s -c user.email=s@example.org commit --quiet --allow-empty --message"
+    for words in (
+        "init --quiet --initial-branch=main",
+        f"{commit} one",
+        f"push --quiet {github.git_folder(name)} main",
+        f"{commit} two",
+        f"push --quiet {github.git_folder(name)} main:slipway/data/june",
+    ):
+        subprocess.run(["git", *words.split()], check=True)
+    for key, value in {
+        "GITHUB_REPOSITORY": name,
+        "GITHUB_TOKEN": ACTIONS_TOKEN,
+        "GITHUB_SERVER_URL": github.url,
+        "SSL_CERT_FILE": str(github.certificate),
+        "GIT_SSL_CAINFO": str(github.certificate),
+    }.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
+    for key in ("REPO_TOKEN", "GH_TOKEN", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"):
+        monkeypatch.delenv(key, raising=False)
+    return state
+
+
+@pytest.fixture
+def cml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CML's double on the PATH."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/cml").symlink_to(ROOT / "tests/workflows/github/cml.py")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
 
 
 @dataclass
@@ -383,6 +420,16 @@ def app() -> dict[str, dict[str, str]]:
     """The settings that make a GitHub App's token be used."""
     assert APP_TOKEN != ACTIONS_TOKEN
     return {"settings": {"APP_CLIENT_ID": "Iv1.app"}, "secrets": {"APP_PRIVATE_KEY": "a-key"}}
+
+
+def report_comments(state: State) -> list[str]:
+    """The report comments of the first pull request."""
+    return [it["body"] for it in state.comments.get(1, []) if "CML watermark slipway" in it["body"]]
+
+
+def pull_request(head: str) -> dict[str, Any]:
+    """A pull request that somebody opened."""
+    return {"number": 1, "state": "open", "title": "Mine", "body": "", "head": head, "base": "main", "by": ""}
 
 
 def dvc_environment(storage: dict[str, str]) -> dict[str, str]:

@@ -10,18 +10,17 @@ import json
 import re
 import shutil
 import subprocess
-import threading
+import sys
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
 import yaml
 
-from slipway.loop.github import COMMENT_LIMIT, watermark
+from slipway.loop.handover import read_verdict
 from slipway.loop.oci import digest_of
-from tests.workflows.conftest import BUCKET, WITH, Repository, Run, dvc_environment, needs_registry
-from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, READ_TOKEN, write_comment
+from tests.workflows.conftest import BUCKET, WITH, Repository, dvc_environment, needs_registry, report_comments
+from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, READ_TOKEN
 
 BRANCH = "data/june"
 PROPOSED = f"slipway/{BRANCH}"
@@ -51,9 +50,9 @@ def pinned_image(repository: Repository, branch: str) -> str:
     return image
 
 
-def reports(repository: Repository, number: int = 1) -> list[str]:
-    """The report comments of a pull request."""
-    return [it["body"] for it in repository.state.comments.get(number, []) if "CML watermark slipway" in it["body"]]
+def reports(repository: Repository) -> list[str]:
+    """The report comments of the pull request."""
+    return report_comments(repository.state)
 
 
 @needs_registry
@@ -139,38 +138,23 @@ def test_bad_data_is_refused_in_a_sentence_on_the_pull_request(repository: Repos
     assert repository.state.violations == []
 
 
-def test_data_that_was_not_pushed_to_the_remote(repository: Repository) -> None:
-    dvc = repository.clone / "data/flights.dvc"
-    dvc.write_text(re.sub(r"md5: [0-9a-f]{32}", "md5: " + "0" * 32, dvc.read_text(encoding="utf-8")), encoding="utf-8")
-    repository.push(BRANCH, "June, but not dvc push")
-    run = repository.pushed(BRANCH)
-    assert not run.green
-    assert "`dvc push`" in reports(repository)[0]
-
-
 @needs_registry
-def test_credentials_that_s3_refuses_and_then_takes(repository: Repository) -> None:
+def test_other_parameters_on_the_same_data_are_reported_with_plots_in_a_bucket(repository: Repository) -> None:
     repository.edit("params.yaml", "margin: 0.0\n", "margin: 0.001\n")
-    repository.push(BRANCH, "A margin")
-    run = repository.pushed(BRANCH, environment={"STUB_AWS_SECRET_ACCESS_KEY": "wrong"})
-    assert not run.green
-    assert "S3 refused the credentials" in run.summary and "S3 refused the credentials" in reports(repository)[0]
-
+    sha = repository.push(BRANCH, "A margin")
     plots = {"REPORT_BUCKET": f"s3://{BUCKET}/plots", "REPORT_URL": "https://plots.example.org/plots/"}
-    mended = repository.pushed(BRANCH, settings=plots)
-    assert mended.green, mended
+    run = repository.pushed(BRANCH, settings=plots)
+    assert run.green, run
     (report,) = reports(repository)
-    assert "Model report" in report and repository.state.labels[1] == ["data"]
-    sha = repository.git("rev-parse", "HEAD")
     shown = re.findall(rf"!\[[^]]*\]\(https://plots\.example\.org/plots/{sha}/(\w+\.svg)\)", report)
     assert shown
     assert {f"plots/{sha}/{name}" for name in shown} <= objects(repository.storage)
-    context = json.loads((mended.place / "context.json").read_text(encoding="utf-8"))
+    context = json.loads((run.place / "context.json").read_text(encoding="utf-8"))
     assert context == [f"2013-{month:02}.npy" for month in range(1, 6)], "the image gets what repro had no need of"
 
 
 def objects(storage: dict[str, str]) -> set[str]:
-    """Everything in the bucket."""
+    """The plots in the bucket."""
     client = boto3.client(
         "s3",
         endpoint_url=storage["AWS_ENDPOINT_URL_S3"],
@@ -179,6 +163,22 @@ def objects(storage: dict[str, str]) -> set[str]:
         region_name="us-east-1",
     )
     return {it["Key"] for it in client.list_objects_v2(Bucket=BUCKET, Prefix="plots/").get("Contents", [])}
+
+
+def test_what_the_workflow_itself_commits_sets_off_nothing(light: Repository) -> None:
+    # On the branch of a pull request opened by hand, where the pin is committed.
+    light.push(BRANCH, f"slipway: pin what {BRANCH} came to")
+    run = light.pushed(BRANCH)
+    assert run.green and run.stubbed == [], run
+
+
+@needs_registry
+def test_without_cml_the_report_still_arrives(light: Repository) -> None:
+    light.push(BRANCH, "June")
+    run = light.pushed(BRANCH, broken=["iterative/setup-cml"])
+    assert run.green, run
+    assert len(light.state.pulls) == 1 and len(reports(light)) == 1
+    assert "(gh; report by gh)" in run.summary
 
 
 def test_a_push_in_a_fork_does_nothing_there(light: Repository) -> None:
@@ -199,23 +199,6 @@ def test_a_clone_that_still_has_the_templates_names_does_nothing(light: Reposito
 
 
 @needs_registry
-def test_a_push_that_changes_nothing_proposes_nothing(light: Repository) -> None:
-    light.edit("params.yaml", "margin: 0.0 ", "margin: 0.001 ")
-    light.push(BRANCH, "A margin")
-    assert light.pushed(BRANCH).green
-    light.git("fetch", "--quiet", str(light.github.git_folder(light.name)), PROPOSED)
-    light.git("push", "--quiet", str(light.github.git_folder(light.name)), "FETCH_HEAD:refs/heads/main")
-    light.state.pulls[1]["state"] = "closed"
-    light.git("reset", "--quiet", "--hard", "FETCH_HEAD")
-
-    light.push("data/nothing", "The same again")
-    run = light.pushed("data/nothing")
-    assert run.green, run
-    assert run.inputs_of(BUILD) == [] and len(light.state.pulls) == 1
-    assert "Nothing to propose" in run.summary
-
-
-@needs_registry
 def test_an_app_opens_the_pull_request_and_its_push_starts_the_checks(
     light: Repository, app: dict[str, dict[str, str]]
 ) -> None:
@@ -227,30 +210,7 @@ def test_an_app_opens_the_pull_request_and_its_push_starts_the_checks(
 
 
 @needs_registry
-def test_a_pull_request_opened_by_hand_is_used_and_its_pin_starts_no_loop(light: Repository) -> None:
-    light.push(BRANCH, "June")
-    light.state.pulls[1] = pull_request(BRANCH)
-    run = light.pushed(BRANCH)
-    assert run.green, run
-    assert len(light.state.pulls) == 1 and len(reports(light)) == 1
-    assert "@sha256:0000" not in pinned_image(light, BRANCH)
-    bot = light.pushed(BRANCH)
-    assert bot.green and bot.stubbed == [], "its own commit sets off nothing"
-
-
-@needs_registry
-@pytest.mark.parametrize("mode", ["down", "absent"])
-def test_without_cml_the_report_still_arrives(light: Repository, mode: str) -> None:
-    light.push(BRANCH, "June")
-    broken = ["iterative/setup-cml"] if mode == "absent" else []
-    run = light.pushed(BRANCH, environment={"CML_DOUBLE": mode}, broken=broken)
-    assert run.green, run
-    assert len(light.state.pulls) == 1 and len(reports(light)) == 1
-    assert "(gh; report by gh)" in run.summary
-
-
-@needs_registry
-def test_a_registry_that_is_down(light: Repository) -> None:
+def test_a_registry_that_is_down_fails_the_run_and_the_pull_request_says_so(light: Repository) -> None:
     light.edit("slipway.yaml", light_registry(light), "127.0.0.1:9")
     light.push(BRANCH, "June")
     run = light.pushed(BRANCH)
@@ -260,94 +220,36 @@ def test_a_registry_that_is_down(light: Repository) -> None:
     assert light.state.labels[1] == ["data", "cannot-ship"]
     assert "@sha256:0000" in pinned_image(light, PROPOSED)
 
-    light.edit("slipway.yaml", "127.0.0.1:9", light_registry(light, "main"))
-    light.push(BRANCH, "The registry is back")
-    assert light.pushed(BRANCH).green
-    assert light.state.labels[1] == ["data"]
 
-
-def light_registry(repository: Repository, branch: str = "") -> str:
+def light_registry(repository: Repository) -> str:
     """The registry's host and port."""
-    text = repository.show(branch or "main", "slipway.yaml")
+    text = repository.show("main", "slipway.yaml")
     return str(yaml.safe_load(text)["images"]["train"].partition("/")[0])
 
 
-@needs_registry
-def test_with_31_earlier_comments_the_report_is_still_one(light: Repository) -> None:
-    light.push(BRANCH, "June")
-    light.state.pulls[1] = pull_request(PROPOSED)
-    for number in range(31):
-        write_comment(light.state, 1, f"talk {number}")
-    write_comment(light.state, 1, f"the report of an earlier push\n\n{watermark('a' * 40)}")
-    run = light.pushed(BRANCH)
-    assert run.green, run
-    assert len(light.state.comments[1]) == 32
-    (report,) = reports(light)
-    assert "AUC 0.7" in report
-    assert light.state.violations == []
+def refresh(repository: Repository, environment: dict[str, str] | None = None) -> str:
+    """Run the first job's verb on real data; it has to fail. Returns its last line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "slipway", "refresh", "--base", "origin/main"],
+        cwd=repository.clone,
+        env=dvc_environment(repository.storage) | (environment or {}),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    return done.stderr.strip().splitlines()[-1]
 
 
-def pull_request(head: str) -> dict[str, Any]:
-    """A pull request that somebody opened."""
-    return {"number": 1, "state": "open", "title": "Mine", "body": "", "head": head, "base": "main", "by": ""}
+def test_data_that_was_not_pushed_to_the_remote(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    pointer = repository.clone / "data/flights.dvc"
+    text = pointer.read_text(encoding="utf-8")
+    (md5,) = (line for line in text.splitlines() if "md5: " in line)
+    pointer.write_text(text.replace(md5, md5[:-36] + "0" * 32 + ".dir"), encoding="utf-8")
+    repository.push(BRANCH, "June, but not dvc push")
+    assert "the .dvc file was pushed but its data was not: run `dvc push`" in refresh(repository)
+    monkeypatch.chdir(repository.clone)
+    assert read_verdict().failed == "pull"
 
 
-@needs_registry
-def test_a_report_over_the_limit_is_cut_in_the_comment_and_whole_in_the_summary(light: Repository) -> None:
-    long = light.clone / "reports/light.md"
-    lines = "\n".join(f"| row {number:05} | {'x' * 60} |" for number in range(1500))
-    long.write_text(f"## Model report\n\n<details>\n\n{lines}\n\nthe end\n\n</details>\n", encoding="utf-8")
-    light.push(BRANCH, "June")
-    run = light.pushed(BRANCH)
-    assert run.green, run
-    (report,) = reports(light)
-    assert len(report) <= COMMENT_LIMIT
-    assert "</details>" in report and "summary of the run" in report and "the end" not in report
-    assert "the end" in run.summary
-
-
-@needs_registry
-def test_two_pushes_at_once_leave_the_newer_one_proposed(light: Repository) -> None:
-    light.edit("params.yaml", "margin: 0.0 ", "margin: 0.001 ")
-    light.push(BRANCH, "First")
-    older: dict[str, Any] = {}
-    # The older run has begun and waits in its report; the newer push comes before it proposes.
-    gate = light.folder / "gate"
-    light.edit("src/slipway/loop/image.py", "def run(args): pass", WAITS.format(gate=gate))
-    first = light.push(BRANCH, "First, and it takes its time")
-    thread = threading.Thread(target=lambda: older.update(run=light.pushed(BRANCH)))
-    thread.start()
-    while not (gate.with_suffix(".reached")).exists():
-        assert thread.is_alive()
-        gate.parent.joinpath("poll").touch()
-    light.edit("src/slipway/loop/image.py", WAITS.format(gate=gate), "def run(args): pass")
-    light.edit("params.yaml", "margin: 0.001 ", "margin: 0.002 ")
-    second = light.push(BRANCH, "Second")
-    newer = light.pushed(BRANCH)
-    gate.touch()
-    thread.join()
-    assert newer.green, newer
-    run: Run = older["run"]
-    assert run.green, run
-    assert f"`{BRANCH}` has moved on since {first[:12]}" in run.summary
-    assert len(light.state.pulls) == 1 and light.state.pulls[1]["title"] == f"{BRANCH}: Second"
-    assert second in light.state.pulls[1]["body"]
-    assert "margin: 0.002" in light.show(PROPOSED, "params.yaml")
-
-
-WAITS = """def run(args):
-    import pathlib, time
-    pathlib.Path("{gate}.reached").touch()
-    for _ in range(600):
-        if pathlib.Path("{gate}").exists(): return
-        time.sleep(0.1)
-"""
-
-
-@needs_registry
-def test_github_refusing_pull_requests_by_actions_is_a_sentence(light: Repository) -> None:
-    light.state.actions_may_open = False
-    light.push(BRANCH, "June")
-    run = light.pushed(BRANCH)
-    assert not run.green
-    assert "Allow GitHub Actions to create and approve pull requests" in run.log
+def test_credentials_that_s3_refuses(repository: Repository) -> None:
+    assert "S3 refused the credentials" in refresh(repository, {"AWS_SECRET_ACCESS_KEY": "wrong"})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -20,50 +19,12 @@ from slipway.loop import auto_merge, oci, pin, redeliver, rules
 from slipway.loop import github as gh
 from slipway.loop.experiment import read_experiment
 from slipway.loop.refresh import meaning
-from tests.workflows.conftest import ROOT, program
+from tests.workflows.conftest import ROOT, program, pull_request
 from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, READ_TOKEN, Stand, State, write_comment
-from tests.workflows.test_data_pushed import pull_request
 
 DIGEST = "sha256:" + "ab" * 32
+RULES = json.loads((ROOT / ".github/rulesets/main.json").read_text(encoding="utf-8"))
 EXPERIMENT = (ROOT / "k8s/katib/experiment.yaml").read_text(encoding="utf-8")
-CML = ROOT / "tests/workflows/github/cml.py"
-
-
-@pytest.fixture
-def state(github: Stand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> State:
-    """A repository on the stand-in, with a branch to propose, and the environment of a run in it."""
-    name = f"acme/{abs(hash(request.node.nodeid))}"
-    state = github.repository(name)
-    monkeypatch.chdir(tmp_path)
-    commit = "-c user.name=s -c user.email=s@example.org commit --quiet --allow-empty --message"
-    for words in (
-        "init --quiet --initial-branch=main",
-        f"{commit} one",
-        f"push --quiet {github.git_folder(name)} main",
-        f"{commit} two",
-        f"push --quiet {github.git_folder(name)} main:slipway/data/june",
-    ):
-        subprocess.run(["git", *words.split()], check=True)
-    for key, value in {
-        "GITHUB_REPOSITORY": name,
-        "GITHUB_TOKEN": ACTIONS_TOKEN,
-        "GITHUB_SERVER_URL": github.url,
-        "SSL_CERT_FILE": str(github.certificate),
-        "GIT_SSL_CAINFO": str(github.certificate),
-    }.items():
-        monkeypatch.setenv(key, value)
-    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
-    for key in ("REPO_TOKEN", "GH_TOKEN", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"):
-        monkeypatch.delenv(key, raising=False)
-    return state
-
-
-@pytest.fixture
-def cml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CML's double on the PATH."""
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/cml").symlink_to(CML)
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
 
 
 def test_a_pin_changes_the_image_and_the_note_and_nothing_else(tmp_path: Path) -> None:
@@ -260,24 +221,50 @@ def test_what_a_terminal_would_act_on_is_not_in_a_comment(state: State, cml: Non
     assert len(state.comments[1]) == 1
 
 
+def propose_merging_itself(capsys: pytest.CaptureFixture[str]) -> str:
+    """Propose what the fixture's branch holds, to be merged by GitHub. Returns the summary."""
+    assert main(["propose", "--head", "slipway/data/june", "--title", "June", "--auto-merge"]) == 0
+    return capsys.readouterr().out
+
+
+def test_asked_for_twice_it_still_merges_itself(state: State, cml: None, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("model.yaml").write_text("changed\n", encoding="utf-8")
+    subprocess.run(["git", "add", "model.yaml"], check=True)
+    state.allow_auto_merge, state.rulesets = True, [{"id": 1, **RULES}]
+    for said in [propose_merging_itself(capsys), propose_merging_itself(capsys)]:
+        assert "It merges itself once the rules of `main` are met." in said
+    assert state.pulls[1]["auto_merge"] == "SQUASH"
+
+
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    ("allowed", "rulesets", "why"),
     [
-        ("Pull request Auto merge is not allowed for this repository", "'Allow auto-merge'. It waits for a person."),
-        ('["Pull request Pull request is in clean status"]', "nothing is left for GitHub to wait for"),
-        ("Pull request is in unstable status", "ask for no check"),
+        (False, [RULES], "this repository does not allow it. `python -m slipway rules` turns it on"),
+        (True, [], "nothing is left for GitHub to wait for"),
     ],
 )
-def test_a_refusal_to_wait_is_a_sentence(
-    state: State, words: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+def test_where_github_does_not_wait_the_pull_request_stays_open_and_the_summary_says_why(
+    state: State,
+    cml: None,
+    allowed: bool,
+    rulesets: list[dict[str, object]],
+    why: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    Path("model.yaml").write_text("changed\n", encoding="utf-8")
+    subprocess.run(["git", "add", "model.yaml"], check=True)
+    state.allow_auto_merge, state.rulesets = allowed, [{"id": 1, **it} for it in rulesets]
+    assert f"**It does not merge itself**: {why}" in propose_merging_itself(capsys)
+    assert state.pulls[1]["state"] == "open" and "auto_merge" not in state.pulls[1]
+
+
+def test_where_github_would_wait_for_nothing_the_summary_says_so(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise UserError(f"GitHub did not do POST graphql: {words}.")
+        raise UserError("GitHub did not do POST graphql: Pull request is in unstable status.")
 
     monkeypatch.setattr(gh.GitHub, "graphql", refuse)
-    pull = {"node_id": "PR_1", "base": {"ref": "main"}}
-    said = auto_merge.enable(gh.GitHub.from_environment(), pull)
-    assert said.startswith("**It does not merge itself**: ") and sentence in said
+    said = auto_merge.enable(gh.GitHub.from_environment(), {"node_id": "PR_1", "base": {"ref": "main"}})
+    assert said.startswith("**It does not merge itself**: ") and "ask for no check" in said
 
 
 def test_a_token_that_may_not_ask_for_auto_merge_is_no_refusal_to_wait(
@@ -364,7 +351,9 @@ def test_the_newest_ci_decides_whether_there_is_a_release(
     assert f"ci {state_of_ci} for {head[:12]}: once it has passed there" in capsys.readouterr().err
     assert releasing.releases == []
     releasing.checks[head] = [*checks, earlier[0] | {"id": 9}]
-    assert main(["release", "--tag", "v0.2.0"]) == 0
+    for said in ("Published [v0.2.0]", "was published before"):
+        assert main(["release", "--tag", "v0.2.0"]) == 0
+        assert said in capsys.readouterr().out
     assert [it["tag_name"] for it in releasing.releases] == ["v0.2.0"]
     assert releasing.violations == []
 
