@@ -161,7 +161,7 @@ def stubs(tmp_path_factory: pytest.TempPathFactory) -> Path:
                         "id": "stub",
                         "shell": "bash",
                         "env": {"INPUTS": "${{ toJSON(inputs) }}"},
-                        "run": f"{sys.executable} -I -S {ROOT / 'tests/workflows/stub.py'} {name}",
+                        "run": f"{sys.executable} -S {ROOT / 'tests/workflows/stub.py'} {name}",
                     }
                 ],
             },
@@ -191,6 +191,7 @@ def state(github: Stand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reques
         "GITHUB_SERVER_URL": github.url,
         "SSL_CERT_FILE": str(github.certificate),
         "GIT_SSL_CAINFO": str(github.certificate),
+        "GIT_SSL_CAPATH": str(github.repositories),
     }.items():
         monkeypatch.setenv(key, value)
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
@@ -316,6 +317,7 @@ class Repository:
             **{f"STUB_{key}": value for key, value in self.storage.items()},
             "SSL_CERT_FILE": str(self.github.certificate),
             "GIT_SSL_CAINFO": str(self.github.certificate),
+            "GIT_SSL_CAPATH": str(self.github.repositories),  # none there; unset, git reads all the machine's
             "DVC_NO_ANALYTICS": "1",
             "OMP_WAIT_POLICY": "PASSIVE",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",

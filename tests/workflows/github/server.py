@@ -394,6 +394,7 @@ def _page(items: list[Any], query: dict[str, list[str]], by: str = "page") -> _P
 class _Handler(BaseHTTPRequestHandler):
     github: Stand
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16  # an answer is one write: as two, each waits 40 ms for the other side's acknowledgement
 
     def log_message(self, *_: object) -> None:
         """Nothing on stderr."""
