@@ -29,6 +29,10 @@ _FIRST = ("tests/demo", "tests/image", "tests/workflows", "tests/services")
 """What takes longest, longest first."""
 
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+"""Two processes run tests on two cores: more threads only wait for one another."""
+
+
 def pytest_configure() -> None:
     """Take Ctrl-C as in a terminal: what is started in the background ignores it, as would all that tests start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

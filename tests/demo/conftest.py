@@ -53,8 +53,8 @@ def with_our_venv(at: Path) -> Path:
 
 
 def stranger() -> dict[str, str]:
-    """The environment of somebody who just cloned: nothing of ours is set."""
-    ours = ("SLIPWAY_", "MLFLOW_", "PYTHONPATH", "DVC_", "AWS_", "PYTEST_", "OMP_", "MAKE", "MFLAGS")
+    """The environment of somebody who just cloned: nothing of ours is set, but for the number of threads."""
+    ours = ("SLIPWAY_", "MLFLOW_", "PYTHONPATH", "DVC_", "AWS_", "PYTEST_", "MAKE", "MFLAGS")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
