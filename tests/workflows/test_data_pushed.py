@@ -17,6 +17,7 @@ import boto3
 import pytest
 import yaml
 
+from slipway.loop.github import COMMENT_LIMIT
 from slipway.loop.handover import read_verdict
 from slipway.loop.oci import digest_of
 from tests.workflows.conftest import BUCKET, WITH, Repository, dvc_environment, needs_registry, report_comments
@@ -253,3 +254,20 @@ def test_data_that_was_not_pushed_to_the_remote(repository: Repository, monkeypa
 
 def test_credentials_that_s3_refuses(repository: Repository) -> None:
     assert "S3 refused the credentials" in refresh(repository, {"AWS_SECRET_ACCESS_KEY": "wrong"})
+
+
+def test_a_report_over_githubs_limit_is_whole_in_the_summary(light: Repository) -> None:
+    lines = "\n".join(f"| row {number:05} | {'x' * 60} |" for number in range(1500))
+    report = f"## Model report\n\n{lines}\n\nthe end"
+    (light.clone / "reports/light.md").write_text(report, encoding="utf-8")
+    summary = light.folder / "summary"
+    path = f"{light.programs}:{dvc_environment({})['PATH']}"
+    done = subprocess.run(
+        [sys.executable, "-m", "slipway", "refresh", "--base", "origin/main"],
+        cwd=light.clone,
+        env=dvc_environment({"GITHUB_STEP_SUMMARY": str(summary)}) | {"PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(report) > COMMENT_LIMIT and report in summary.read_text(encoding="utf-8")
