@@ -4,8 +4,7 @@ import os
 
 # Idle OpenMP threads that spin starve every neighbour on a shared node: with one busy neighbour on two cores, fifty
 # boosting rounds took 7-9 s instead of under 1 s. Threads that never spin are woken once a node of a tree, though: a
-# leaf-wise trial took 15 s instead of 6 s on two idle cores. A thousand turns are some microseconds: 6 s alone, and
-# 15 s instead of 12 s beside a neighbour. Read by libgomp when XGBoost loads, so it is set before any import; the
-# second is for OpenMP libraries other than GNU's.
+# leaf-wise ensemble took 15 s on two idle cores. With a thousand turns it is 6 s there, and 15 s instead of 8-12 beside
+# a neighbour. Read by libgomp when XGBoost loads, so it is set before any import; the second is for other libraries.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -28,6 +28,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ACTIONS: dict[str, Any] = json.loads((ROOT / "tests/workflows/actions.json").read_text(encoding="utf-8"))
 NAMES = load_names(ROOT / "slipway.yaml")
 BUCKET = urlsplit(NAMES.storage.data).netloc
+RULES = json.loads((ROOT / ".github/rulesets/main.json").read_text(encoding="utf-8"))
+BRANCH = "data/june"
+PROPOSED = f"slipway/{BRANCH}"
 WITH, WITHOUT = "with", "without"
 needs_registry = pytest.mark.usefixtures("registry")
 _SUMMARY = "Summary - "

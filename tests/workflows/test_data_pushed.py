@@ -20,11 +20,18 @@ import yaml
 from slipway.loop.github import COMMENT_LIMIT
 from slipway.loop.handover import read_verdict
 from slipway.loop.oci import digest_of
-from tests.workflows.conftest import BUCKET, WITH, Repository, dvc_environment, needs_registry, report_comments
+from tests.workflows.conftest import (
+    BRANCH,
+    BUCKET,
+    PROPOSED,
+    WITH,
+    Repository,
+    dvc_environment,
+    needs_registry,
+    report_comments,
+)
 from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, READ_TOKEN
 
-BRANCH = "data/june"
-PROPOSED = f"slipway/{BRANCH}"
 BUILD = "docker/build-push-action"
 
 
@@ -228,17 +235,15 @@ def light_registry(repository: Repository) -> str:
     return str(yaml.safe_load(text)["images"]["train"].partition("/")[0])
 
 
-def refresh(repository: Repository, environment: dict[str, str] | None = None) -> str:
-    """Run the first job's verb on real data; it has to fail. Returns its last line."""
-    done = subprocess.run(
+def refresh(repository: Repository, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the first job's verb in the clone."""
+    return subprocess.run(
         [sys.executable, "-m", "slipway", "refresh", "--base", "origin/main"],
         cwd=repository.clone,
         env=dvc_environment(repository.storage) | (environment or {}),
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 2, done.stdout + done.stderr
-    return done.stderr.strip().splitlines()[-1]
 
 
 def test_data_that_was_not_pushed_to_the_remote(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,13 +252,17 @@ def test_data_that_was_not_pushed_to_the_remote(repository: Repository, monkeypa
     (md5,) = (line for line in text.splitlines() if "md5: " in line)
     pointer.write_text(text.replace(md5, md5[:-36] + "0" * 32 + ".dir"), encoding="utf-8")
     repository.push(BRANCH, "June, but not dvc push")
-    assert "the .dvc file was pushed but its data was not: run `dvc push`" in refresh(repository)
+    done = refresh(repository)
+    assert done.returncode == 2
+    assert "the .dvc file was pushed but its data was not: run `dvc push`" in done.stderr.splitlines()[-1]
     monkeypatch.chdir(repository.clone)
     assert read_verdict().failed == "pull"
 
 
 def test_credentials_that_s3_refuses(repository: Repository) -> None:
-    assert "S3 refused the credentials" in refresh(repository, {"AWS_SECRET_ACCESS_KEY": "wrong"})
+    done = refresh(repository, {"AWS_SECRET_ACCESS_KEY": "wrong"})
+    assert done.returncode == 2
+    assert "S3 refused the credentials" in done.stderr.splitlines()[-1]
 
 
 def test_a_report_over_githubs_limit_is_whole_in_the_summary(light: Repository) -> None:
@@ -262,12 +271,6 @@ def test_a_report_over_githubs_limit_is_whole_in_the_summary(light: Repository) 
     (light.clone / "reports/light.md").write_text(report, encoding="utf-8")
     summary = light.folder / "summary"
     path = f"{light.programs}:{dvc_environment({})['PATH']}"
-    done = subprocess.run(
-        [sys.executable, "-m", "slipway", "refresh", "--base", "origin/main"],
-        cwd=light.clone,
-        env=dvc_environment({"GITHUB_STEP_SUMMARY": str(summary)}) | {"PATH": path},
-        capture_output=True,
-        text=True,
-    )
+    done = refresh(light, {"GITHUB_STEP_SUMMARY": str(summary), "PATH": path})
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(report) > COMMENT_LIMIT and report in summary.read_text(encoding="utf-8")

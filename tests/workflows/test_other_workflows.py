@@ -9,9 +9,9 @@ import pytest
 
 from slipway.loop import pin
 from tests.conftest import inside
-from tests.workflows.conftest import NAMES, WITH, WITHOUT, Repository, needs_registry, program, pull_request
+from tests.workflows.conftest import NAMES, PROPOSED, WITH, WITHOUT, Repository, needs_registry, program, pull_request
 from tests.workflows.github.server import APP_TOKEN, READ_TOKEN
-from tests.workflows.test_data_pushed import PROPOSED, reports
+from tests.workflows.test_data_pushed import reports
 
 
 def with_settings(workflow: str, *events: str) -> list[Any]:

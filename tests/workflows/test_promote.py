@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,14 +11,13 @@ from slipway.loop.decision import keep
 from slipway.loop.registry import Registry, open_registry
 from slipway.serving.manifest import ServedModel, render_model_patch
 from tests.loop.test_promotion import decision_on
-from tests.workflows.conftest import ROOT, WITH, Repository, Run
+from tests.workflows.conftest import RULES, WITH, Repository, Run
 from tests.workflows.github import merging
 from tests.workflows.test_data_pushed import reports
 
 HEAD = "slipway/promote-production"
 MANIFEST = "k8s/serving/overlays/production/model.yaml"
 STAGED = "k8s/serving/overlays/staging/model.yaml"
-RULES = json.loads((ROOT / ".github/rulesets/main.json").read_text(encoding="utf-8"))
 MODEL = "flight-delay"
 
 
@@ -169,8 +167,8 @@ def test_a_manifest_that_cannot_be_followed_is_red_and_moves_no_alias(light: Rep
 
 
 def serves(repository: Repository, models: Registry, version: int) -> None:
-    """Write by hand, and push to main, that production serves a version; 0 is none."""
+    """Write by hand, and push to main, that production serves a version."""
     uri = models.storage_uri(models.resolve(f"{MODEL}/1"))
-    served = ServedModel(model_uri=uri, version=f"{MODEL}/{version}") if version else ServedModel()
+    served = ServedModel(model_uri=uri, version=f"{MODEL}/{version}")
     (repository.clone / MANIFEST).write_text(render_model_patch(served), encoding="utf-8")
-    repository.push("main", f"Production serves {version or 'nothing'}")
+    repository.push("main", f"Production serves {version}")

@@ -19,11 +19,10 @@ from slipway.loop import auto_merge, oci, pin, redeliver, rules
 from slipway.loop import github as gh
 from slipway.loop.experiment import read_experiment
 from slipway.loop.refresh import meaning
-from tests.workflows.conftest import ROOT, program, pull_request
+from tests.workflows.conftest import PROPOSED, ROOT, RULES, program, pull_request
 from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, READ_TOKEN, Stand, State, write_comment
 
 DIGEST = "sha256:" + "ab" * 32
-RULES = json.loads((ROOT / ".github/rulesets/main.json").read_text(encoding="utf-8"))
 EXPERIMENT = (ROOT / "k8s/katib/experiment.yaml").read_text(encoding="utf-8")
 
 
@@ -115,9 +114,14 @@ def test_cml_does_not_get_to_take_another_pull_request_for_ours(state: State, cm
     assert state.pulls[1]["title"] == "Mine"
 
 
-def test_a_report_that_is_not_there_proposes_nothing(state: State, capsys: pytest.CaptureFixture[str]) -> None:
-    Path("model.yaml").write_text("changed\n")
+def change_the_model() -> None:
+    """Something to propose."""
+    Path("model.yaml").write_text("changed\n", encoding="utf-8")
     subprocess.run(["git", "add", "model.yaml"], check=True)
+
+
+def test_a_report_that_is_not_there_proposes_nothing(state: State, capsys: pytest.CaptureFixture[str]) -> None:
+    change_the_model()
     assert main(["propose", "--head", "slipway/x", "--title", "x", "--report", "build/report.md"]) == 2
     assert "build/report.md is not there: write the report first" in capsys.readouterr().err
     assert not state.calls and not state.pushes
@@ -222,14 +226,13 @@ def test_what_a_terminal_would_act_on_is_not_in_a_comment(state: State, cml: Non
 
 
 def propose_merging_itself(capsys: pytest.CaptureFixture[str]) -> str:
-    """Propose what the fixture's branch holds, to be merged by GitHub. Returns the summary."""
-    assert main(["propose", "--head", "slipway/data/june", "--title", "June", "--auto-merge"]) == 0
+    """Propose a change, to be merged by GitHub. Returns the summary."""
+    change_the_model()
+    assert main(["propose", "--head", PROPOSED, "--title", "June", "--auto-merge"]) == 0
     return capsys.readouterr().out
 
 
 def test_asked_for_twice_it_still_merges_itself(state: State, cml: None, capsys: pytest.CaptureFixture[str]) -> None:
-    Path("model.yaml").write_text("changed\n", encoding="utf-8")
-    subprocess.run(["git", "add", "model.yaml"], check=True)
     state.allow_auto_merge, state.rulesets = True, [{"id": 1, **RULES}]
     for said in [propose_merging_itself(capsys), propose_merging_itself(capsys)]:
         assert "It merges itself once the rules of `main` are met." in said
@@ -251,8 +254,6 @@ def test_where_github_does_not_wait_the_pull_request_stays_open_and_the_summary_
     why: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    Path("model.yaml").write_text("changed\n", encoding="utf-8")
-    subprocess.run(["git", "add", "model.yaml"], check=True)
     state.allow_auto_merge, state.rulesets = allowed, [{"id": 1, **it} for it in rulesets]
     assert f"**It does not merge itself**: {why}" in propose_merging_itself(capsys)
     assert state.pulls[1]["state"] == "open" and "auto_merge" not in state.pulls[1]
