@@ -72,6 +72,22 @@ def test_least_permissions_and_a_limit_for_every_job(path: Path) -> None:
         assert "vars.RUNNER" in job["runs-on"], name
 
 
+def test_who_proposes_may_do_all_that_proposing_is() -> None:
+    needed = {"contents", "pull-requests", "issues", "actions"}  # issues: a label that is not there yet is made
+    proposing = []
+    for path in WORKFLOWS:
+        for job in read(path)["jobs"].values():
+            if words := next((run for step in job["steps"] if "propose" in (run := step.get("run", ""))), ""):
+                proposing.append(path.stem)
+                also = {"statuses"} if "--source" in words else set()
+                assert {name for name, may in job["permissions"].items() if may == "write"} == needed | also, path.stem
+    assert proposing == ["data-pushed", "init", "promote", "smoke"]
+    app = read(GITHUB / "actions/token/action.yaml")["runs"]["steps"][0]["with"]
+    assert {name for name in app if name.startswith("permission-")} == {
+        f"permission-{name}" for name in needed | {"statuses"}
+    }
+
+
 @pytest.mark.parametrize("name", ["data-pushed", "promote", "rollback", "init", "template-release"])
 def test_what_writes_is_never_cut_off(name: str) -> None:
     assert read(GITHUB / f"workflows/{name}.yaml")["concurrency"]["cancel-in-progress"] is False

@@ -155,3 +155,20 @@ def test_github_refusing_pull_requests_by_actions_is_a_sentence(push: Push) -> N
     push.state.actions_may_open = False
     code, _, mistake = push.propose()
     assert code == 2 and "Allow GitHub Actions to create and approve pull requests" in mistake
+
+
+def test_labels_that_github_refuses_to_make_cost_nothing_else(push: Push) -> None:
+    push.state.may_create_labels = False
+    said = push.proposed()
+    assert "Pull request [#1]" in said and "**Its labels are not right**" in said and "permission" in said
+    assert len(report_comments(push.state)) == len(push.state.dispatches) == 1
+    assert [it["state"] for it in push.state.statuses[push.at(PROPOSED)]] == ["success"]
+
+
+def test_checks_start_though_no_pull_request_could_be_opened_and_again_they_are_not(push: Push) -> None:
+    push.state.actions_may_open = False
+    assert push.propose()[0] == 2
+    assert [it["ref"] for it in push.state.dispatches] == [PROPOSED], "the next try has nothing to push"
+    push.state.actions_may_open = True
+    push.proposed()
+    assert len(push.state.dispatches) == 1

@@ -20,6 +20,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from slipway.errors import UserError
 from slipway.loop import auto_merge
@@ -29,6 +30,7 @@ from slipway.loop.handover import STAGES, failure_report, read_verdict
 PREFIX = "slipway/"
 """Branches under this are written by workflows alone; no workflow starts on a push to them."""
 CHECKS = "ci.yaml"
+CANNOT_SHIP = "cannot-ship"
 _STATUS = "slipway/data"
 _STATUS_LIMIT = 140  # characters GitHub takes in a status's description
 
@@ -113,7 +115,7 @@ def propose_data(hub: gh.GitHub, source: str, base: str, handover: Path, link: s
         title=f"{source}: {subject}"[:200],
         body=_data_body(hub, source, pushed, verdict.image),
         report=_linked(report, link),
-        labels=("data", "cannot-ship") if verdict.failed else ("data",),
+        labels=("data", CANNOT_SHIP) if verdict.failed else ("data",),
         failed=f"{STAGES[verdict.failed]}: {verdict.sentence}" if verdict.failed else None,
         status=True,
     )
@@ -135,20 +137,35 @@ def propose(hub: gh.GitHub, proposal: Proposal) -> str:
     if before != sha:
         force = [f"--force-with-lease=refs/heads/{proposal.head}:{before}"] if proposal.head.startswith(PREFIX) else []
         _git("push", "--quiet", *force, gh.remote_url(hub), f"{sha}:refs/heads/{proposal.head}", hub=hub)
+        if not hub.starts_checks:  # at once: were it for later, and this run ended between, no run would ever do it
+            hub.call("POST", f"actions/workflows/{CHECKS}/dispatches", {"ref": proposal.head})
     pull, opened_by = gh.pull_request(hub, proposal.head, proposal.base, proposal.title, proposal.body)
     number = pull["number"]
     said_by = gh.comment(hub, number, proposal.report, sha) if proposal.report else "nobody: there is no report"
-    hub.call("POST", f"issues/{number}/labels", {"labels": list(proposal.labels)})
-    if not proposal.failed and any(label["name"] == "cannot-ship" for label in pull["labels"]):
-        hub.call("DELETE", f"issues/{number}/labels/cannot-ship")
     if proposal.status:
         _set_status(hub, sha, proposal.failed)
-    if before != sha and not hub.starts_checks:
-        hub.call("POST", f"actions/workflows/{CHECKS}/dispatches", {"ref": proposal.head})
     what = f"Pull request [#{number}]({pull['html_url']}) from `{proposal.head}` ({opened_by}; report by {said_by})."
     if proposal.failed:
         what += f" **{proposal.failed}**"
-    return f"{what} {auto_merge.enable(hub, pull)}" if proposal.auto_merge else what
+    if proposal.auto_merge:
+        what += f" {auto_merge.enable(hub, pull)}"
+    return what + _label(hub, pull, proposal)
+
+
+def _label(hub: gh.GitHub, pull: dict[str, Any], proposal: Proposal) -> str:
+    """Label the pull request. Returns what to say of it: nothing where it went well.
+
+    It is the last thing that is done and no reason to fail: GitHub makes a label that the repository does not have yet
+    only for a token that may write issues, and a pull request does its work without.
+    """
+    labels = f"issues/{pull['number']}/labels"
+    try:
+        hub.call("POST", labels, {"labels": list(proposal.labels)})
+        if not proposal.failed and any(label["name"] == CANNOT_SHIP for label in pull["labels"]):
+            hub.call("DELETE", f"{labels}/{CANNOT_SHIP}")
+    except UserError as error:
+        return f" **Its labels are not right**: {error}"
+    return ""
 
 
 def _commit(message: str) -> str:

@@ -67,6 +67,7 @@ class State:
     calls: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     actions_may_open: bool = True
+    may_create_labels: bool = True  # with pull-requests: write alone a token may not
     is_template: bool = False
     private: bool = False
     allow_auto_merge: bool = False
@@ -227,6 +228,8 @@ class _Operations:
                 raise RefusedError(404, "Not Found")
             case "POST /issues/{issue_number}/labels":
                 self._known(number)
+                if not state.may_create_labels:
+                    raise RefusedError(403, "You do not have permission to create labels on this repository.")
                 kept = state.labels.setdefault(number, [])
                 kept += [label for label in body["labels"] if label not in kept]
                 return 200, [_label(label) for label in kept]
