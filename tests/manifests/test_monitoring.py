@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from slipway.model.prepare import sample
+from slipway.names import load_names
 from tests.manifests.strict import faults
 from tests.manifests.test_serving import build
 from tests.serving.conftest import *  # noqa: F403  the fixtures: a model and a server with it
@@ -73,6 +74,10 @@ def test_the_pod_monitor_finds_the_pods() -> None:
     assert monitor["selector"]["matchLabels"].items() <= component["metadata"]["labels"].items()
     ports = {port["name"] for port in component["spec"]["containers"][0]["ports"]}
     assert {endpoint["port"] for endpoint in monitor["podMetricsEndpoints"]} <= ports
+    namespaces = load_names(ROOT / "slipway.yaml").namespaces
+    assert monitor["namespaceSelector"] == {"matchNames": [namespaces.staging, namespaces.production]}
+    for path in RULES:
+        assert f'{{namespace="{namespaces.production}"}}' in path.read_text(), "what absent() looks for"
 
 
 @pytest.mark.parametrize("name", [path.stem for path in RULES])

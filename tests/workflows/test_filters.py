@@ -66,6 +66,7 @@ def test_which_pushes_start_data_pushed(branch: str, files: list[str], begins: b
     ("branch", "files", "begins"),
     [
         ("main", ["k8s/serving/overlays/production/model.yaml"], True),
+        ("main", ["k8s/serving/overlays/staging/model.yaml"], False),  # or the alias would go back to production's
         ("main", ["k8s/katib/experiment.yaml"], False),
         ("slipway/promote-production", ["k8s/serving/overlays/production/model.yaml"], False),
     ],
