@@ -62,6 +62,7 @@ class Source(Strict):
 class Automated(Strict):
     prune: bool
     self_heal: bool
+    allow_empty: bool
 
 
 class Backoff(Strict):

@@ -195,6 +195,7 @@ class KServePredictor(Strict):
     scaleMetric: Literal["concurrency", "rps", "cpu", "memory"] | None = None
     scaleTarget: int | None = None
     serviceAccountName: str | None = None
+    automountServiceAccountToken: bool | None = None
     terminationGracePeriodSeconds: int | None = None
     canaryTrafficPercent: int | None = None
     securityContext: core("V1PodSecurityContext") = None  # type: ignore[valid-type]

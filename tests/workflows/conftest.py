@@ -324,6 +324,7 @@ class Repository:
             "DVC_NO_ANALYTICS": "1",
             "OMP_WAIT_POLICY": "PASSIVE",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache/uv")),
             "UV_BREAK_SYSTEM_PACKAGES": "1",  # uv finds this machine's Python; it has nothing to install into it
             "CML_DOUBLE": "",
         }

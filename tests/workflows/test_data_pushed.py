@@ -82,7 +82,7 @@ def test_a_data_push_becomes_an_image_and_a_pull_request_with_a_report(
     image = pinned_image(repository, PROPOSED)
     name, _, digest = image.partition("@")
     (build,) = run.inputs_of(BUILD)
-    assert build["target"] == "train" and build["push"] == "true"
+    assert build["target"] == "train" and build["push"] == "true" and build["build-args"] == f"REVISION={pushed}"
     tag = build["tags"].rpartition(":")[2]
     assert digest_of(name, tag) == digest, "what is pinned is what the registry has"
     assert (run.place / "cosign.log").read_text(encoding="utf-8").split() == ["sign", "--yes", image]

@@ -24,13 +24,13 @@ def without_settings(*runs: tuple[str, str, str]) -> list[Any]:
     return [pytest.param(*run, marks=pytest.mark.runs(run[0], run[1], WITHOUT)) for run in runs]
 
 
-def opened(repository: Repository, head: str, *, fork: bool = False) -> dict[str, Any]:
+def opened(repository: Repository, head: str, *, fork: bool = False, action: str = "opened") -> dict[str, Any]:
     """A pull_request event, and the pull request itself."""
     repository.state.pulls[1] = pull_request(head)
     sha = repository.github.head_of(repository.name, head)
     full_name = "someone-else/flights" if fork else repository.name
     pull = {"number": 1, "head": {"ref": head, "sha": sha, "repo": {"full_name": full_name}}, "base": {"ref": "main"}}
-    return {"action": "opened", "number": 1, "pull_request": pull}
+    return {"action": action, "number": 1, "pull_request": pull}
 
 
 def make_says(repository: Repository, *, fails: str = "") -> Path:
@@ -89,6 +89,16 @@ def test_report_says_nothing_on_what_data_pushed_proposed(light: Repository) -> 
     light.push(PROPOSED, "June")
     run = light.run("report", "pull_request", opened(light, PROPOSED), PROPOSED)
     assert run.green and run.stubbed == [] and reports(light) == []
+
+
+def test_report_leaves_a_push_to_a_pull_request_to_data_pushed(light: Repository) -> None:
+    light.push("by-hand", "A change")
+    pushed = opened(light, "by-hand", action="synchronize")
+    run = light.run("report", "pull_request", pushed, "by-hand")
+    assert run.green and run.stubbed == [] and reports(light) == []
+    pushed["pull_request"]["base"]["ref"] = "next"  # which data-pushed does not propose to
+    run = light.run("report", "pull_request", pushed, "by-hand")
+    assert run.stubbed != []
 
 
 def test_report_on_a_forks_pull_request_says_why_there_is_none(light: Repository) -> None:

@@ -25,9 +25,17 @@ from slipway.loop.handover import HANDOVER, Verdict, read_verdict, write_patch, 
 EXPERIMENT = Path("k8s/katib/experiment.yaml")
 ANNOTATION = "slipway.dev/inputs"
 NO_IMAGE = "sha256:" + "0" * 64
-INPUTS = ["data/*.dvc", "dvc.lock", "dvc.yaml", "params.yaml", "src/slipway/model"]
+INPUTS = [
+    "data/*.dvc",
+    "dvc.lock",
+    "dvc.yaml",
+    "params.yaml",
+    "src/slipway/model",
+    "Dockerfile",
+    "requirements/train.txt",
+]
 """What a search's results depend on: the paths whose push sets off `data-pushed`."""
-CONTENT = [*INPUTS, "Dockerfile", ".dockerignore", "requirements/train.txt", "slipway.yaml", "src"]
+CONTENT = [*INPUTS, ".dockerignore", "slipway.yaml", "src"]
 _IMAGE = re.compile(r"^(?P<indent>\s*(?:- )?image: )(?P<image>[^\s@#]+)@(?P<digest>sha256:[0-9a-f]{64})", re.MULTILINE)
 _NOTED = re.compile(rf'^(?P<key>\s*{re.escape(ANNOTATION)}: )"(?P<inputs>[^"]*)"', re.MULTILINE)
 _ANNOTATIONS = re.compile(r"^  annotations:[^\n]*\n", re.MULTILINE)
@@ -104,7 +112,7 @@ def check(path: Path = EXPERIMENT) -> str:
     if not noted or noted["inputs"] != inputs_hash():
         raise UserError(
             f"{path}: the pinned image is of other inputs than this commit's ({', '.join(INPUTS)}). "
-            "Let the data-pushed workflow build one: push the branch to the repository itself."
+            "Let the data-pushed workflow build one: push the branch to the repository itself, or run it on the branch."
         )
     return f"{path}: {found['image']}@{found['digest']} is of this commit's inputs."
 
