@@ -66,3 +66,22 @@ def test_a_missing_or_broken_json_says_how_to_make_it(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"data\.json is not JSON .*: make it again with `dvc repro`"):
             read_json(path, "dvc repro")
+
+
+def test_a_folder_that_cannot_take_its_place_leaves_the_old_one_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with whole_folder(tmp_path / "model", "*") as folder:
+        (folder / "a").write_text("old")
+    rename = Path.rename
+
+    def interrupted(self: Path, target: Path) -> Path:
+        if self.suffix == ".partial":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "model", "*") as folder:
+        (folder / "a").write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model/a").read_text() == "old"

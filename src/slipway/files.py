@@ -66,6 +66,23 @@ def read_json(path: Path, made_by: str, *keys: str) -> Any:
     return value
 
 
+def read_yaml(path: Path) -> Any:
+    """What a YAML file that lies in Git holds.
+
+    Raises:
+        UserError: it is not there, or it is no YAML; Git's own conflict marks are none.
+    """
+    import yaml  # not above: where GitHub is talked to there is nothing but Python's own library
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        said = " ".join(str(error).split())
+        raise UserError(f"{path} is not YAML ({said}): correct it, or restore it from Git.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({_reason(error)}): restore it from Git.") from None
+
+
 def check_replaceable(path: Path, mark: str) -> None:
     """What :func:`whole_folder` asks of ``path``, for those who would learn it too late.
 
@@ -105,7 +122,11 @@ def whole_folder(path: Path, mark: str) -> Iterator[Path]:
         if place.exists():
             retired = partial.with_suffix(".old")
             place.rename(retired)
-            partial.rename(place)
+            try:
+                partial.rename(place)
+            except BaseException:  # an interrupt, too
+                retired.rename(place)
+                raise
             shutil.rmtree(retired)
         else:
             partial.rename(place)

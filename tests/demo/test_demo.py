@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from slipway.loop.demo_page import latency_curve
 from tests.demo.conftest import Demo, clean_clone, stranger
 
 pytestmark = pytest.mark.demo
@@ -90,6 +91,13 @@ def test_the_page_needs_no_network_and_shows_every_step(demo: Demo) -> None:
     for step in demo.loop["steps"]:
         assert f"<h2>{step['title']}</h2>" in page
     assert "Refused" in page and "Passed" in page and "Time to answer" in page
+
+
+def test_a_second_without_an_answer_is_left_out_of_the_curve() -> None:
+    quick = {"p50_ms": 1.0, "p99_ms": 2.0}
+    none = {"p50_ms": None, "p99_ms": None}
+    chart = latency_curve([{"second": n, **(none if n == 2 else quick)} for n in range(5)])
+    assert [len(line.split()) for line in chart["lines"].values()] == [3, 3], "of seconds 0, 1 and 3; 4 is cut short"
 
 
 def test_a_folder_that_is_not_a_demo_is_left_alone(tmp_path: Path) -> None:

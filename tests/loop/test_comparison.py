@@ -23,27 +23,33 @@ from tests.loop.conftest import Workshop
 
 
 def scored(rows: int, seed: int = 0, noise: tuple[float, float] = (0.5, 1.0)) -> tuple[np.ndarray, ...]:
-    """Answers and two models' probabilities, the first with less noise; rounded, so that there are ties."""
+    """Answers, two models' probabilities, the first with less noise, and days of one row each.
+
+    The probabilities are rounded, so that there are ties.
+    """
     rng = np.random.default_rng(seed)
     answers = (rng.random(rows) < 0.3).astype(np.float32)
     models = [np.round(1 / (1 + np.exp(-(answers - 0.5 + rng.normal(0, n, rows)))), 2) for n in noise]
-    return answers, *(m.astype(np.float32) for m in models)
+    return answers, *(m.astype(np.float32) for m in models), np.arange(rows)
 
 
-def test_the_interval_is_that_of_auc_over_resampled_rows() -> None:
+@pytest.mark.parametrize("rows_a_day", [1, 8])
+def test_the_interval_is_that_of_auc_over_resampled_days(rows_a_day: int) -> None:
     """Counting rows in sorted order, instead of drawing and sorting them, changes nothing."""
-    answers, one, other = scored(400)
+    answers, one, other, _ = scored(400)
+    number = 400 // rows_a_day
     rng = np.random.default_rng(3)
     differences = []
     for _ in range(200):
-        drawn = rng.integers(0, 400, 400)
+        drawn = np.concatenate([np.arange(rows_a_day) + day * rows_a_day for day in rng.integers(0, number, number)])
         differences.append(auc(answers[drawn], one[drawn]) - auc(answers[drawn], other[drawn]))
-    low, high = bootstrap_auc_difference(answers, one, other, 200, 0.9, seed=3)
+    days = np.repeat(np.arange(number), rows_a_day)
+    low, high = bootstrap_auc_difference(answers, one, other, days, 200, 0.9, seed=3)
     assert (low, high) == pytest.approx(tuple(np.quantile(differences, [0.05, 0.95])), abs=1e-12)
 
 
 def test_the_interval_is_scipys() -> None:
-    answers, one, other = scored(300)
+    answers, one, other, days = scored(300)
 
     def difference(a: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
         return auc(a, p) - auc(a, q)
@@ -52,7 +58,7 @@ def test_the_interval_is_scipys() -> None:
         (answers, one, other), difference, paired=True, vectorized=False, n_resamples=1000, method="percentile",
         confidence_level=0.95, rng=np.random.default_rng(1),
     ).confidence_interval  # fmt: skip
-    ours = bootstrap_auc_difference(answers, one, other, 1000, 0.95)
+    ours = bootstrap_auc_difference(answers, one, other, days, 1000, 0.95)
     assert ours == pytest.approx(tuple(theirs), abs=0.15 * (theirs.high - theirs.low)), "other draws, the same interval"
 
 
@@ -65,20 +71,38 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     assert 47 <= held <= 59
 
 
+def test_where_the_flights_of_a_day_share_their_luck_drawing_days_tells_and_drawing_rows_does_not() -> None:
+    """Both models are equally good in the long run; on any one day either may be the better."""
+    number, size = 30, 60
+    days = np.repeat(np.arange(number), size)
+    held = {"days": 0, "rows": 0}
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        answers = (rng.random(number * size) < 0.3).astype(np.float32)
+        skill = rng.normal(0, 0.5, (2, number))[:, days]  # of a day, for each model
+        noise = rng.normal(0, 1.0, (2, number * size))
+        one, other = (1 / (1 + np.exp(-((answers - 0.3) * (1 + skill) + noise)))).astype(np.float32)
+        for drawn, units in (("days", days), ("rows", np.arange(number * size))):
+            low, high = bootstrap_auc_difference(answers, one, other, units, 100, 0.9)
+            held[drawn] += low <= 0 <= high
+    assert 46 <= held["days"] <= 59
+    assert held["rows"] < held["days"] - 8
+
+
 def test_the_interval_is_reproducible_and_widens_with_confidence() -> None:
-    answers, one, other = scored(300)
-    narrow = bootstrap_auc_difference(answers, one, other, 300, 0.8)
-    assert bootstrap_auc_difference(answers, one, other, 300, 0.8) == narrow
-    assert bootstrap_auc_difference(answers, one, other, 300, 0.8, seed=1) != narrow
-    wide = bootstrap_auc_difference(answers, one, other, 300, 0.99)
+    rows = scored(300)
+    narrow = bootstrap_auc_difference(*rows, 300, 0.8)
+    assert bootstrap_auc_difference(*rows, 300, 0.8) == narrow
+    assert bootstrap_auc_difference(*rows, 300, 0.8, seed=1) != narrow
+    wide = bootstrap_auc_difference(*rows, 300, 0.99)
     assert wide[0] < narrow[0] < narrow[1] < wide[1]
 
 
 def test_pairing_cancels_what_the_models_share() -> None:
     """The same hard rows for both: the paired interval is far narrower than one of independent samples."""
-    answers, one, _ = scored(400, noise=(1.0, 1.0))
+    answers, one, _, days = scored(400, noise=(1.0, 1.0))
     other = np.clip(one + np.random.default_rng(1).normal(0, 0.02, 400), 0, 1).astype(np.float32)
-    low, high = bootstrap_auc_difference(answers, one, other, 300, 0.95)
+    low, high = bootstrap_auc_difference(answers, one, other, days, 300, 0.95)
     rng = np.random.default_rng(0)
     apart = []
     for _ in range(300):
@@ -88,8 +112,8 @@ def test_pairing_cancels_what_the_models_share() -> None:
 
 
 def test_a_model_does_not_differ_from_itself() -> None:
-    answers, one, _ = scored(300)
-    assert bootstrap_auc_difference(answers, one, one, 100, 0.95) == (0.0, 0.0)
+    answers, one, _, days = scored(300)
+    assert bootstrap_auc_difference(answers, one, one, days, 100, 0.95) == (0.0, 0.0)
 
 
 @pytest.fixture

@@ -99,6 +99,7 @@ def test_a_misspelt_field_is_refused_by_its_path(refused: Refused, path: str, va
         ("metricsCollectorSpec", {"collector": {"kind": "Push"}}, "kind is 'Push', which runs on a cluster only"),
         ("trialTemplate.trialSpec", None, "spec.trialTemplate.trialSpec is missing"),
         ("trialTemplate.trialSpec.kind", "PyTorchJob", "is batch/v1 PyTorchJob, expected batch/v1 Job"),
+        ("trialTemplate.trialSpec.metadata", ["mine"], "trialSpec.metadata is no mapping of keys and values"),
         ("trialTemplate.trialSpec.metadata", {"name": "mine"}, "trialSpec.metadata.name is set, but Katib names"),
         ("trialTemplate.primaryContainerName", None, "spec.trialTemplate.primaryContainerName is missing"),
         ("trialTemplate.primaryContainerName", "main", "'main', which the Job does not have; it has trial"),

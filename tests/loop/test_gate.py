@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 
 from slipway.__main__ import main
 from slipway.errors import UserError
+from slipway.loop import gate
 from slipway.loop.decision import kept
 from slipway.loop.gate import Check, compare
 from slipway.loop.registry import content_sha256, open_registry
@@ -233,6 +235,40 @@ def test_a_decision_that_cannot_be_kept_moves_no_alias(
     assert "Traceback" not in said.err
     assert registry.aliases("flight-delay") == {} and "gate" not in registry.resolve(version.spec).tags
     assert not list(Path("build/gate").glob("decision.*"))
+
+
+def test_a_champion_that_changed_while_it_was_compared_with_keeps_its_alias(
+    inside: Path, empty_database: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(empty_database, inside)
+    registry = open_registry()
+    for number, name in enumerate(("champion", "challenger", "blind"), 1):
+        assert registry.register_folder("flight-delay", Path("models", name)).version == number
+    registry.set_alias("flight-delay", "champion", 1)
+    in_time = gate.latencies
+
+    def another_gate_is_faster(*asked: Any) -> Any:
+        registry.set_alias("flight-delay", "champion", 3)
+        return in_time(*asked)
+
+    monkeypatch.setattr(gate, "latencies", another_gate_is_faster)
+    assert main(["gate", "--challenger", "flight-delay/2", "--set-champion"]) == 2
+    assert "the alias champion went from version 1 to 3: gate again" in capsys.readouterr().err
+    assert registry.aliases("flight-delay") == {"champion": 3}
+    assert kept(registry, registry.resolve("flight-delay/2")) is None
+    assert main(["gate", "--challenger", "flight-delay/2", "--champion", "flight-delay/1", "--set-champion"]) == 2
+    assert "--set-champion compares with the alias champion itself: leave --champion out" in capsys.readouterr().err
+
+
+def test_a_few_days_are_not_enough_to_compare_two(workshop: Workshop) -> None:
+    holdout = split(load_months(workshop.folder / "data/prepared"), 1, 1).holdout
+    (month,) = holdout.months
+    few = Months((replace(month, days=(month.rows - 8, *[1] * 8)),))
+    champion, challenger = (load_ensemble(workshop.folder / "models" / name) for name in ("champion", "challenger"))
+    with pytest.raises(UserError, match=r"2013-04 has flights on 9 days, and from fewer than 10 nobody can say"):
+        compare(challenger, champion, few, LENIENT, workshop.folder / "data/flights")
+    checks, _ = compare(challenger, None, few, LENIENT, workshop.folder / "data/flights")
+    assert all(check.passed for check in checks), "the floors alone need no interval"
 
 
 def test_what_is_no_decision_is_a_sentence(inside: Path, empty_database: Path) -> None:

@@ -103,6 +103,15 @@ def test_a_server_that_takes_wrong_rows_breaks_the_promise(stand_in: Any, sample
     assert report["outcomes"]["wrong_answer"] == report["requests"] > 0  # no probability for any row
 
 
+@pytest.mark.parametrize("body", [b"<html>a proxy's page</html>", b'{"outputs": []}'])
+def test_an_answer_that_is_none_is_counted_as_a_wrong_one(
+    body: bytes, stand_in: Any, sample_file: Path, tmp_path: Path
+) -> None:
+    code, report = load(stand_in(200, body), sample_file, tmp_path)
+    assert code == 1
+    assert report["outcomes"]["wrong_answer"] == report["requests"] > 0
+
+
 def test_a_server_that_hangs_up_gives_no_answer(sample_file: Path, tmp_path: Path, capsys: Any) -> None:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -403,7 +403,8 @@ def test_what_is_out_of_date_is_said(go: Callable[[str], Path], capsys: pytest.C
         "slipway report: Stage evaluate is out of date, because of src/slipway/model/metrics.py: run dvc repro.",
         "slipway report: Stage prepare is out of date, because of data/flights, src/slipway/model/schema.py: "
         "run dvc repro.",
-        "slipway report: Stage train is out of date, because of params.yaml:train: run dvc repro.",
+        "slipway report: Stage train is out of date, because of src/slipway/model/schema.py, params.yaml:train: "
+        "run dvc repro.",
     ]
     assert text.count("> [!WARNING]") == 4
     page = Balanced(Path("build/report/index.html").read_text(encoding="utf-8"))
@@ -454,6 +455,18 @@ def test_a_broken_pipeline_file_is_a_sentence(go: Callable[[str], Path]) -> None
     assert done.returncode == 2
     said = done.stderr
     assert "DVC cannot read the pipeline" in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize("name", ["data/flights.dvc", "k8s/katib/experiment.yaml"])
+def test_marks_of_a_conflict_are_a_sentence(
+    name: str, go: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    go("main")
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_text("outs:\n<<<<<<< HEAD\n- md5: a\n=======\n- md5: b\n>>>>>>> june\n")
+    assert main(["report"]) == 2
+    said = capsys.readouterr().err
+    assert f"{name} is not YAML" in said and "restore it from Git" in said
 
 
 # Size, names, plots.

@@ -146,6 +146,36 @@ def test_trials_and_image_are_part_of_the_lineage(repository: Path, monkeypatch:
     assert metrics["validation-auc.0"] == 0.7
 
 
+def test_a_commit_that_changes_nothing_of_the_model_makes_no_other_version(repository: Path) -> None:
+    assert main(["register"]) == 0
+    trained = git("rev-parse", "HEAD")
+    Path("README.md").write_text("More words.\n")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "More words")
+    assert main(["register"]) == 0
+    (version,) = registry().versions(MODEL)
+    assert version.tags["git_sha"] == trained
+
+
+def test_a_model_of_other_parameters_than_the_commits_is_not_registered(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["gate"]["margin"] = 0.01  # no model is made of that
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    git("commit", "--quiet", "--all", "--message", "A stricter gate")
+    assert main(["register"]) == 0
+    params["train"]["eta"] = 0.21
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    git("commit", "--quiet", "--all", "--message", "Learn slower")
+    capsys.readouterr()
+    assert main(["register"]) == 2
+    assert "models/current was trained with other code, or another split or train in params.yaml" in said(capsys)
+    assert len(registry().versions(MODEL)) == 1
+    train("models/current")
+    assert main(["register"]) == 0
+
+
 @pytest.mark.parametrize("path", ["params.yaml", "data/flights.dvc"])
 def test_what_differs_from_the_commit_is_not_registered(
     repository: Path, path: str, capsys: pytest.CaptureFixture[str]

@@ -413,7 +413,7 @@ def prepared(folder: Path, months: int = 4, rows: int = 1500) -> None:
         matrix = rng.random((rows, len(NAMES) + 1), dtype=np.float32)
         matrix[:, -1] = matrix[:, 0] + rng.normal(0, 0.4, rows) > 0.7
         np.save(folder / f"2013-{number:02}.npy", np.asfortranarray(matrix))
-        index.append({"month": f"2013-{number:02}", "rows": rows})
+        index.append({"month": f"2013-{number:02}", "rows": rows, "days": [rows]})
     (folder / "index.json").write_text(json.dumps({"features": list(NAMES), "months": index}), encoding="utf-8")
 
 

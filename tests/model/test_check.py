@@ -160,6 +160,25 @@ def test_a_flight_that_stands_twice_is_refused(month: Callable[..., Path]) -> No
     assert f"line {len(lines) + 1} repeats line 50: the same date, carrier, flight, origin" in said
 
 
+def test_a_month_none_of_whose_flights_has_landed_is_refused(month: Callable[..., Path]) -> None:
+    path = month()
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    place = HEADER.index("arr_delay")
+    path.write_text("\n".join(",".join([*cells[:place], "", *cells[place + 1 :]]) for cells in lines[1:]) + "\n")
+    path.write_text(",".join(HEADER) + "\n" + path.read_text())
+    assert refusal(path).startswith(": column arr_delay is empty in every row, so nothing can be learnt")
+
+
+def test_rows_come_by_date_however_the_file_has_them(month: Callable[..., Path]) -> None:
+    path = month()
+    header, *rows = path.read_text().splitlines()
+    straight = read_month(path)
+    path.write_text("\n".join([header, *rows[1::2], *rows[::2]]) + "\n")
+    mixed = read_month(path)
+    assert mixed["date"].is_monotonic_increasing and len(mixed) == len(straight)
+    assert list(mixed.index) == list(range(len(mixed)))
+
+
 def test_a_file_that_is_not_utf8_is_refused(month: Callable[..., Path]) -> None:
     path = month()
     path.write_bytes(path.read_bytes() + "2013-05-31,é".encode("latin-1"))

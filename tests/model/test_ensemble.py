@@ -81,7 +81,7 @@ def test_a_model_without_digests_is_refused(model: Path) -> None:
     metadata = json.loads((model / "metadata.json").read_text())
     del metadata["sha256"]
     (model / "metadata.json").write_text(json.dumps(metadata))
-    with pytest.raises(UserError, match=r"members/0\.bst is not the file that was saved"):
+    with pytest.raises(UserError, match=r"metadata\.json has no 'sha256': make it again"):
         load_ensemble(model)
 
 
@@ -97,7 +97,13 @@ def test_a_file_that_xgboost_cannot_read_is_named(model: Path) -> None:
 
 def test_a_missing_member_is_counted(model: Path) -> None:
     (model / "members/1.bst").unlink()
-    with pytest.raises(UserError, match=r"holds 1 members, metadata\.json says 2"):
+    with pytest.raises(UserError, match=r"members holds 0\.bst, and metadata\.json says 2 members"):
+        load_ensemble(model)
+
+
+def test_a_copy_among_the_members_is_named(model: Path) -> None:
+    (model / "members/0 copy.bst").write_bytes((model / "members/0.bst").read_bytes())
+    with pytest.raises(UserError, match=r"members holds 0 copy\.bst, 0\.bst, 1\.bst, and metadata\.json says 2"):
         load_ensemble(model)
 
 

@@ -34,13 +34,15 @@ def test_too_few_months_is_said_with_what_was_asked(months: Months) -> None:
         split(months, 3, 2)
 
 
-def test_columns_features_answers_and_names_are_of_the_same_rows(months: Months) -> None:
+def test_columns_features_answers_and_days_are_of_the_same_rows(months: Months) -> None:
     features, answers = months.features(), months.answers()
     assert features.shape == (months.rows, len(NAMES)) and answers.shape == (months.rows,)
     assert set(np.unique(answers)) == {0.0, 1.0}
     np.testing.assert_array_equal(months.column("distance"), features[:, NAMES.index("distance")])
-    names = months.month_names()
-    assert {name: int((names == name).sum()) for name in months.names} == {m.name: m.rows for m in months}
+    days = months.days()
+    assert days.shape == (months.rows,) and days.max() == 31 + 28 + 31 + 30 + 31 - 1
+    weekday = features[:, NAMES.index("weekday")]  # 2013 began on a Tuesday
+    np.testing.assert_array_equal(weekday, (days + 1) % 7)
 
 
 def test_nothing_prepared_says_how(tmp_path: Path) -> None:
@@ -54,6 +56,15 @@ def test_other_features_say_to_prepare_again(workspace: Path) -> None:
     index["features"][0] = "phase_of_the_moon"
     path.write_text(json.dumps(index))
     with pytest.raises(UserError, match="prepared for other features"):
+        load_months(workspace / "data/prepared")
+
+
+def test_an_index_without_days_says_to_prepare_again(workspace: Path) -> None:
+    path = workspace / "data/prepared/index.json"
+    index = json.loads(path.read_text())
+    del index["months"][1]["days"]
+    path.write_text(json.dumps(index))
+    with pytest.raises(UserError, match=r"does not say how many rows of 2013-02 each day has: `python -m slipway prep"):
         load_months(workspace / "data/prepared")
 
 

@@ -199,3 +199,22 @@ def test_a_trial_that_assigns_something_else_is_refused(workspace: Path, capsys:
     )
     assert main(["train", "--final", "--trials", "top.json", "--out", "models/challenger"]) == 2
     assert "trial tune-a assigns learning_rate, which is no hyper-parameter" in capsys.readouterr().err
+
+
+def test_a_report_of_other_flights_is_refused_before_anything_is_learnt(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = json.loads(Path("reports/data.json").read_text())
+    report["months"]["2013-02"]["answered"] += 1
+    Path("other.json").write_text(json.dumps(report))
+    assert main(["train", "--final", "--out", "models/x", "--report", "other.json"]) == 2
+    said = capsys.readouterr()
+    assert (
+        "other.json does not describe the" in said.err
+        and "flights of 2013-02 that data/prepared/2013-02.npy" in said.err
+    )
+    assert "auc" not in said.out and not Path("models/x").exists()
+    del report["months"]["2013-02"]
+    Path("other.json").write_text(json.dumps(report))
+    assert main(["train", "--final", "--out", "models/x", "--report", "other.json"]) == 2
+    assert "Traceback" not in capsys.readouterr().err

@@ -135,7 +135,7 @@ def test_a_version_that_the_gate_has_not_passed_waits_for_a_person(
     run = promote("workflow_dispatch", environment="staging", model=version.spec)
     assert run.green, run
     assert "auto_merge" not in light.state.pulls[1]
-    assert f"the gate has not passed {MODEL}/3" in run.summary
+    assert "**It does not merge itself**" in run.summary and f"**The gate refused {MODEL}/3**" in run.summary
     assert not [call for call in light.state.calls if "merge" in call.lower()]
 
 

@@ -11,12 +11,11 @@ import numpy as np
 from slipway.errors import UserError
 from slipway.files import finite
 from slipway.model.ensemble import Ensemble
-from slipway.model.features import NAMES, row_encoder, schema_json
+from slipway.model.evaluate import SLICED_BY
+from slipway.model.features import row_encoder, schema_json
 from slipway.model.matrices import MADE_BY, Months
 from slipway.model.metrics import auc, scores, sorted_auc
-from slipway.model.schema import CARRIERS, ORIGINS
-
-SLICED_BY = {"carrier": CARRIERS, "origin": ORIGINS}
+from slipway.model.schema import COLUMN
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Scored:
 
 @dataclass(frozen=True)
 class Slice:
-    """One carrier or origin: how many rows, and each model's AUC there (None where it is not defined)."""
+    """One category of a column that is sliced by: its rows and each model's AUC there, None where not defined."""
 
     name: str
     rows: int
@@ -108,18 +107,28 @@ def _in_its_own_encoding(model: Ensemble, holdout: Months, flights: Path) -> np.
 
 
 def bootstrap_auc_difference(
-    answers: np.ndarray, challenger: np.ndarray, champion: np.ndarray, resamples: int, confidence: float, seed: int = 0
+    answers: np.ndarray,
+    challenger: np.ndarray,
+    champion: np.ndarray,
+    days: np.ndarray,
+    resamples: int,
+    confidence: float,
+    seed: int = 0,
 ) -> tuple[float, float]:
-    """The interval of the AUC difference (challenger minus champion) under a paired bootstrap.
+    """The interval of the AUC difference (challenger minus champion) under a paired bootstrap of whole days.
 
-    Both models are scored on the same resampled rows, so what they share, above all the hard flights, cancels out.
-    Percentile interval of Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    Both models are scored on the same draw, so what they share, above all the hard flights, cancels out. Days are drawn
+    and not rows: the flights of a day share its weather and its delays, so a month is some thirty observations rather
+    than its thousands of rows, and an interval from drawn rows would be several times too narrow for the next month.
+    Percentile interval of Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13; whole clusters as
+    in Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
 
     Args:
         answers: 0 or 1, shape (rows,).
         challenger: probabilities, shape (rows,).
         champion: probabilities, shape (rows,).
-        resamples: how many times the rows are drawn again.
+        days: each row's day, from 0 on, shape (rows,).
+        resamples: how many times the days are drawn again.
         confidence: of the two-sided interval, for example 0.95.
         seed: of the draws; the same seed gives the same interval.
 
@@ -130,8 +139,9 @@ def bootstrap_auc_difference(
     orders = [np.argsort(p, kind="stable") for p in (challenger, champion)]
     sorted_rows = [(answers[o], p[o]) for o, p in zip(orders, (challenger, champion), strict=True)]
     differences = np.empty(resamples)
+    number = int(days.max()) + 1
     for draw in range(resamples):
-        counts = np.bincount(rng.integers(0, len(answers), len(answers)), minlength=len(answers))
+        counts = np.bincount(rng.integers(0, number, number), minlength=number)[days]
         one, other = (sorted_auc(a, p, counts[o]) for (a, p), o in zip(sorted_rows, orders, strict=True))
         differences[draw] = one - other
     tail = (1 - confidence) / 2
@@ -140,12 +150,12 @@ def bootstrap_auc_difference(
 
 
 def slices(holdout: Months, challenger: np.ndarray, champion: np.ndarray | None) -> list[Slice]:
-    """Every carrier and origin that the hold-out has."""
-    answers, features = holdout.answers(), holdout.features()
+    """Every category that the hold-out has of the columns that :mod:`slipway.model.evaluate` slices by."""
+    answers = holdout.answers()
     found = []
-    for column, names in SLICED_BY.items():
-        codes = features[:, NAMES.index(column)].astype(int)
-        for code, name in enumerate(names):
+    for column in SLICED_BY:
+        codes = holdout.column(column).astype(int)
+        for code, name in enumerate(COLUMN[column].categories):
             here = codes == code
             if here.any():
                 found.append(

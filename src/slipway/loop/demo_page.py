@@ -60,7 +60,8 @@ def trial_points(trials: list[dict[str, Any]]) -> dict[str, Any]:
 
 def latency_curve(series: list[dict[str, Any]]) -> dict[str, Any]:
     """Polylines of the median and the 99th percentile by second, and the highest value for the axis."""
-    series = series[:-1] or series  # the load ended within its last second: a few requests, and no curve
+    answered = [second for second in series if second["p99_ms"] is not None]
+    series = answered[:-1] or answered  # the load ended within its last second: a few requests, and no curve
     top = max((second["p99_ms"] for second in series), default=1.0) or 1.0
     x = _scale(series[0]["second"], max(series[-1]["second"], series[0]["second"] + 1))
     y = _axis([0.0, top], _HEIGHT)

@@ -176,6 +176,9 @@ def _template_faults(spec: V1beta1ExperimentSpec) -> Iterator[str]:
     if (job.get("apiVersion"), job.get("kind")) != ("batch/v1", "Job"):
         yield f"{where} is {job.get('apiVersion')} {job.get('kind')}, expected batch/v1 Job: others need a cluster"
     metadata = job.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        yield f"{where}.metadata is no mapping of keys and values"
+        return
     if named := sorted({"name", "namespace"} & metadata.keys()):
         yield f"{where}.metadata.{named[0]} is set, but Katib names the trials: remove it"
     if not template.primary_container_name:

@@ -40,6 +40,8 @@ OUT = Path("build/gate")
 FLIGHTS = Path("data/flights")
 CHAMPION, CHALLENGER = "champion", "challenger"
 LATENCY_REQUESTS = 300
+LEAST_DAYS = 10
+"""From how many days on an interval of drawn days means anything."""
 _VERSION = re.compile(r"[^@]+(/\d+|@[^@/]+)")
 
 
@@ -69,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
         (args.out / last).unlink(missing_ok=True)
     if args.set_champion and args.challenger and Path(args.challenger).is_dir():
         raise UserError("--set-champion needs a version of the registry, and --challenger is a folder.")
+    if args.set_champion and args.champion:
+        raise UserError(f"--set-champion compares with the alias {CHAMPION} itself: leave --champion out.")
     if args.data != FLIGHTS and not args.data.is_dir():
         raise UserError(f"--data {args.data}: there is no such folder.")
     params, name = load_params(), load_names().model
@@ -88,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         **decision,
     }
     print(as_markdown(decision))
-    contender.book(decision, args.set_champion)
+    contender.book(decision, holder, args.set_champion)
     write_json(args.out / DECISION, decision)
     write_text(args.out / PAGE, as_markdown(decision))
     return 0 if decision["passed"] else 1
@@ -100,6 +104,8 @@ class _Contender:
     def __init__(self, label: str, folder: Path, version: Any = None) -> None:
         self.label, self.version = label, version
         self.model = load_ensemble(folder)
+        if "trained_on" not in self.model.metadata:
+            raise UserError(f"{label}: metadata.json has no 'trained_on', so what it has learnt from is not known.")
 
     @classmethod
     def named(cls, spec: str, out: Path) -> _Contender:
@@ -123,13 +129,24 @@ class _Contender:
 
         return cls.named(f"{name}@{CHAMPION}", out) if CHAMPION in open_registry().aliases(name) else None
 
-    def book(self, decision: dict[str, Any], set_champion: bool) -> None:
-        """Write the decision beside the version, and move the alias if it was earned and asked for."""
+    def book(self, decision: dict[str, Any], holder: _Contender | None, set_champion: bool) -> None:
+        """Write the decision beside the version, and move the alias if it was earned and asked for.
+
+        Raises:
+            UserError: the alias was moved while the two were compared; then nothing is written.
+        """
         if self.version is None:
             return
         from slipway.loop.registry import open_registry
 
         registry = open_registry()
+        if set_champion:
+            held, now = holder and holder.version and holder.version.version, registry.aliases(self.version.name)
+            if now.get(CHAMPION) != held:
+                raise UserError(
+                    f"while {self.label} was compared, the alias {CHAMPION} went from version {held} to "
+                    f"{now.get(CHAMPION)}: gate again, against the champion there is now."
+                )
         keep(registry, self.version, decision)
         if set_champion and decision["passed"]:
             registry.set_alias(self.version.name, CHAMPION, self.version.version)
@@ -193,8 +210,20 @@ def compare(
     checks = _floors(new, rules)
     difference = None
     if old is not None:
+        days = holdout.days()
+        if (number := int(days.max()) + 1) < LEAST_DAYS:
+            raise UserError(
+                f"{', '.join(holdout.names)} has flights on {number} days, and from fewer than {LEAST_DAYS} nobody "
+                "can say which model is better: wait for the rest of the month, or raise split.holdout_months in "
+                "params.yaml."
+            )
         low, high = bootstrap_auc_difference(
-            holdout.answers(), new.probabilities, old.probabilities, rules.resamples, rules.confidence
+            holdout.answers(),
+            new.probabilities,
+            old.probabilities,
+            days,
+            rules.resamples,
+            rules.confidence,
         )
         difference = {
             "auc": round(new.scores["auc"] - old.scores["auc"], 6),

@@ -128,7 +128,7 @@ def send(args: argparse.Namespace) -> dict[str, Any]:
     command = [
         *(sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), "--headless", "--only-summary"),
         *("--host", args.url, "--users", str(args.users), "--spawn-rate", str(args.users)),
-        *("--run-time", f"{args.seconds}s", "--stop-timeout", "10", "--html", str(args.out / "report.html")),
+        *("--run-time", f"{args.seconds}s", "--stop-timeout", "30", "--html", str(args.out / "report.html")),
         *("--exit-code-on-error", "0", "--loglevel", "WARNING"),
     ]
     ended = subprocess.run(

@@ -3,8 +3,8 @@
   promotion --env production
                           after `slipway promote`: build/promotion/report.md, from the registry and the two manifests
 
-On GitHub it also sets the output `auto-merge`, for environments that slipway.yaml lists under promotions, once the gate
-has passed the version.
+On GitHub it also sets the output `auto-merge`, for environments that slipway.yaml lists under promotions, when there is
+nothing to warn of.
 
 It holds the gate's own decision, which lies beside the version: both on one hold-out, with the interval and every
 slice. It warns where there is none, where the gate refused, and where it was about another champion than is served.
@@ -48,11 +48,11 @@ def run(args: argparse.Namespace) -> None:
     write_text(args.out, report(registry, args.env, before.version, after.version))
     print(f"{args.out}  {before.version or 'nothing'} -> {after.version}")
     listed = merges_itself(args.env)
-    decision = kept(registry, registry.resolve(after.version)) if listed else None
-    passed = decision is not None and decision["passed"]
-    if listed and not passed:
-        write_summary(f"**It does not merge itself**: the gate has not passed {after.version}. It waits for a person.")
-    write_output("auto-merge", "true" if listed and passed else "")
+    version = registry.resolve(after.version)
+    doubts = _warnings(args.env, kept(registry, version), version, before.version) if listed else []
+    if doubts:
+        write_summary(f"**It does not merge itself**, it waits for a person: {' '.join(doubts)}")
+    write_output("auto-merge", "true" if listed and not doubts else "")
 
 
 def merges_itself(env: str) -> bool:
@@ -129,7 +129,7 @@ def _registered(registry: Registry, new: Version, old: Version | None) -> list[s
 
 
 def _verdict(name: str, change: float) -> str:
-    short = name.rsplit("-", 1)[-1]
+    short = name.rpartition("-")[2].partition(".")[0]  # validation-auc.0 is the first member's trial's
     if short not in HIGHER_IS_BETTER or not change:
         return ""
     return "better" if (change > 0) is HIGHER_IS_BETTER[short] else "worse"

@@ -22,13 +22,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from slipway.errors import UserError
-from slipway.files import finite, read_json, whole_folder, write_json
+from slipway.files import finite, read_json, read_yaml, whole_folder, write_json
 from slipway.loop.git import changed, git
 from slipway.model.ensemble import MADE_BY, MARK, load_ensemble
+from slipway.model.train import made_of
 from slipway.names import load_names
+from slipway.params import load_params
 
 CHALLENGER = "challenger"
 FLIGHTS_DVC = Path("data/flights.dvc")
@@ -50,7 +50,14 @@ def run(args: argparse.Namespace) -> None:
     from slipway.loop.registry import open_registry
 
     name = load_names().model
-    origin = lineage(read_json(args.model / "metadata.json", MADE_BY, "data_md5", "experiment", "trials", "trained_on"))
+    needed = ("data_md5", "experiment", "trials", "trained_on", "made_of")
+    metadata = read_json(args.model / "metadata.json", MADE_BY, *needed)
+    if metadata["made_of"] != made_of(load_params()):
+        raise UserError(
+            f"{args.model} was trained with other code, or another split or train in params.yaml, than stand here now, "
+            "so the version could not be traced back: train it again."
+        )
+    origin = lineage(metadata)
     folder = deployable(args.model, origin, args.out / "model")
     registry = open_registry()
     metadata = read_json(folder / "metadata.json", MADE_BY)
@@ -78,6 +85,7 @@ def lineage(metadata: dict[str, Any]) -> dict[str, str]:
 
 
 def _git_sha(data_md5: str) -> str:
+    """The newest commit that changed what a model is made of."""
     if sha := os.environ.get("SLIPWAY_GIT_SHA"):
         if not _SHA.fullmatch(sha):
             raise UserError(f"SLIPWAY_GIT_SHA is {sha!r}, expected the 40 hexadecimal digits of a commit.")
@@ -93,14 +101,18 @@ def _git_sha(data_md5: str) -> str:
             f"the model was prepared from data with md5 {data_md5}, and {FLIGHTS_DVC} says {tracked}: "
             "run `dvc add data/flights`, commit it, and `dvc repro`."
         )
-    return git("rev-parse", "HEAD")
+    # Not HEAD: a commit that changes nothing of these would make the same files another version.
+    return git("log", "-1", "--format=%H", "--", *_WHAT_A_MODEL_IS_MADE_OF)
 
 
 def tracked_md5() -> str | None:
     """DVC's address of the data at this commit; None when the data is not tracked."""
     if not FLIGHTS_DVC.exists():
         return None
-    md5: str = yaml.safe_load(FLIGHTS_DVC.read_text(encoding="utf-8"))["outs"][0]["md5"]
+    try:
+        md5: str = read_yaml(FLIGHTS_DVC)["outs"][0]["md5"]
+    except (KeyError, IndexError, TypeError):
+        raise UserError(f"{FLIGHTS_DVC} names no md5: make it again with `dvc add data/flights`.") from None
     return md5
 
 

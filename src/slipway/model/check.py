@@ -12,7 +12,7 @@ import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 from slipway.errors import UserError
-from slipway.model.schema import COLUMN, COLUMNS, KEY, Column
+from slipway.model.schema import ANSWER, COLUMN, COLUMNS, KEY, Column
 
 MONTH_FILE = re.compile(r"(\d{4}-(?:0[1-9]|1[0-2]))\.csv")
 _FIRST_LINE = 2  # line 1 is the header
@@ -50,8 +50,9 @@ def read_month(path: Path) -> pd.DataFrame:
     """Read and check one month.
 
     Returns:
-        The rows in file order, one column for each of the schema's: dates as datetime64, categories as ordered
-        categoricals whose codes are the schema's positions, clocks and integers as Int64, numbers as float64.
+        The rows by date, those of a day in file order, one column for each of the schema's: dates as datetime64,
+        categories as ordered categoricals whose codes are the schema's positions, clocks and integers as Int64, numbers
+        as float64.
 
     Raises:
         UserError: names the file, the column, the first bad line, what stands there and what was expected.
@@ -65,6 +66,13 @@ def read_month(path: Path) -> pd.DataFrame:
     except SchemaErrors as errors:
         raise UserError(f"{path}: {_first_fault(text, errors)}") from None
     _check_month(path, month, text, frame)
+    if frame[ANSWER].isna().all():
+        raise UserError(
+            f"{path}: column {ANSWER} is empty in every row, so nothing can be learnt from this month: push it when "
+            "its flights have landed."
+        )
+    if not frame["date"].is_monotonic_increasing:
+        frame = frame.sort_values("date", kind="stable", ignore_index=True)
     return frame
 
 

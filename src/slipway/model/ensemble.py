@@ -118,13 +118,15 @@ def load_ensemble(folder: Path) -> Ensemble:
     """
     xgb = import_xgboost()
     schema = read_json(folder / "schema.json", MADE_BY, "columns")
-    metadata = read_json(folder / "metadata.json", MADE_BY, "members")
+    metadata = read_json(folder / "metadata.json", MADE_BY, "members", "sha256")
     golden = read_json(folder / "golden.json", MADE_BY, "rows", "answers")
-    paths = sorted((folder / "members").glob("*.bst"), key=lambda path: int(path.stem))
-    if len(paths) != metadata["members"]:
-        raise UserError(f"{folder / 'members'} holds {len(paths)} members, metadata.json says {metadata['members']}.")
+    paths = [folder / "members" / f"{position}.bst" for position in range(metadata["members"])]
+    found = {path.name for path in (folder / "members").glob("*.bst")}
+    if found != {path.name for path in paths}:
+        names = ", ".join(sorted(found)) or "nothing"
+        raise UserError(f"{folder / 'members'} holds {names}, and metadata.json says {metadata['members']} members.")
     members = []
-    for path, digest in zip(paths, metadata.get("sha256", [""] * len(paths)), strict=True):
+    for path, digest in zip(paths, metadata["sha256"], strict=True):
         content = path.read_bytes()
         # XGBoost ends the whole process on some broken files, so none is given to it.
         if hashlib.sha256(content).hexdigest() != digest:

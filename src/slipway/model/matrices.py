@@ -33,6 +33,8 @@ class Month:
     name: str
     path: Path
     rows: int
+    days: tuple[int, ...] = ()
+    """How many rows each of its days has, in their order; rows of one day stand together."""
 
     def load(self) -> np.ndarray:
         """The month's matrix, mapped from the file: float32, shape (rows, features + 1)."""
@@ -82,9 +84,10 @@ class Months:
         """One feature of all rows: float32, shape (rows,)."""
         return np.concatenate([month.load()[:, NAMES.index(name)] for month in self.months])
 
-    def month_names(self) -> np.ndarray:
-        """Each row's month, shape (rows,)."""
-        return np.repeat(self.names, [month.rows for month in self.months])
+    def days(self) -> np.ndarray:
+        """Each row's day, counted from 0 on: int64, shape (rows,). Rows of one day share its weather and its delays."""
+        sizes = [size for month in self.months for size in month.days]
+        return np.repeat(np.arange(len(sizes)), sizes)
 
     def quantized(self, max_bin: int, reference: xgb.QuantileDMatrix | None = None) -> xgb.QuantileDMatrix:
         """Binned for boosting, month by month, so that the whole matrix never stands in memory.
@@ -133,14 +136,20 @@ def load_months(folder: Path = PREPARED) -> Months:
     """The prepared months.
 
     Raises:
-        UserError: nothing is prepared there, or it was prepared for other features.
+        UserError: nothing is prepared there, or it was prepared for other features or by an older release.
     """
     index = read_json(folder / INDEX, MADE_BY, "features", "months")
     if index["features"] != list(NAMES):
         raise UserError(
             f"{folder} was prepared for other features than src/slipway/model/features.py has: `{MADE_BY}`."
         )
-    return Months(tuple(Month(m["month"], folder / f"{m['month']}.npy", m["rows"]) for m in index["months"]))
+    months = []
+    for month in index["months"]:
+        name, rows, days = month["month"], month["rows"], tuple(month.get("days", ()))
+        if sum(days) != rows:
+            raise UserError(f"{folder / INDEX} does not say how many rows of {name} each day has: `{MADE_BY}`.")
+        months.append(Month(name, folder / f"{name}.npy", rows, days))
+    return Months(tuple(months))
 
 
 def split(months: Months, validation_months: int, holdout_months: int) -> Split:

@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> None:
             answered = ~np.isnan(late)
             matrix = np.asfortranarray(np.column_stack([encode(frame)[answered], late[answered]]))
             np.save(folder / f"{month}.npy", matrix, allow_pickle=False)
-            index["months"].append({"month": month, "rows": len(matrix)})
+            days = np.unique(frame["date"].to_numpy()[answered], return_counts=True)[1]
+            index["months"].append({"month": month, "rows": len(matrix), "days": days.tolist()})
             print(
                 f"{month}  {len(frame):>6,} flights, {len(matrix):>6,} with an answer, {late[answered].mean():.1%} late"
             )

@@ -16,6 +16,8 @@ a finite number ends the run with exit code 2 and is never printed.
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -30,13 +32,15 @@ from slipway.model.ensemble import MARK, average, import_xgboost, save_ensemble
 from slipway.model.features import NAMES, schema_json
 from slipway.model.matrices import INDEX, MADE_BY, PREPARED, Months, load_months, split
 from slipway.model.metrics import scores
-from slipway.params import HyperParameters, Train, load_params
+from slipway.params import HyperParameters, Params, Train, load_params
 
 if TYPE_CHECKING:
     import xgboost as xgb
 
 DATA_REPORT = Path("reports/data.json")
 COLLECT = "python -m slipway collect"
+CODE = ("ensemble.py", "features.py", "matrices.py", "schema.py", "train.py")
+"""What of this package decides what a model becomes, given its data; dvc.yaml trains again when one changes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--final", action="store_true", help="learn from the validation months too")
     parser.add_argument("--trials", type=Path, metavar="FILE", help="one member for each trial in this file")
     parser.add_argument("--out", type=Path, metavar="DIR", help="save the ensemble here")
+    parser.add_argument(
+        "--report", type=Path, default=DATA_REPORT, metavar="FILE", help="what `prepare` counted, default: %(default)s"
+    )
     numbers = parser.add_argument_group("hyper-parameters, default: params.yaml")
     for name, field in Train.model_fields.items():
         kind: type = {int: int, float: float}.get(field.annotation, str)  # type: ignore[arg-type]
@@ -66,15 +73,14 @@ def run(args: argparse.Namespace) -> None:
     if args.out:  # what is wrong with it is said now, not when all is learnt
         check_replaceable(args.out, MARK)
         sample = read_json(args.prepared / "sample.json", MADE_BY)
-        described = read_json(DATA_REPORT, MADE_BY, "months")["months"]
     learn = parts.past if args.final else parts.train
+    learnt = profile(described(learn, args.report)) if args.out else {}
     members = boost(learn, None if args.final else parts.validation, recipes, settings)
     if args.final:
         late = learn.answers()
         emit({f"train-{name}": value for name, value in scores(late, _predict(members, learn)).items()})
     if args.out:
-        metadata = origin(args.prepared, recipes, learn, parts.holdout, search)
-        learnt = profile([described[name] for name in learn.names])
+        metadata = origin(args.prepared, recipes, learn, parts.holdout, search) | {"made_of": made_of(params)}
         save_ensemble(args.out, members, schema_json(), learnt, sample, metadata)
         print(f"{args.out}  {len(members)} members, trained on {learn.names[0]} to {learn.names[-1]}")
 
@@ -211,6 +217,32 @@ def origin(
         "data_md5": read_json(prepared / INDEX, MADE_BY, "data_md5")["data_md5"],
         "xgboost": import_xgboost().__version__,
     }
+
+
+def described(learn: Months, report: Path) -> list[dict[str, Any]]:
+    """What the report says of each month that is learnt from.
+
+    Raises:
+        UserError: it describes other months, or the same ones with other flights.
+    """
+    months = read_json(report, MADE_BY, "months")["months"]
+    for month in learn:
+        if months.get(month.name, {}).get("answered") != month.rows:
+            raise UserError(
+                f"{report} does not describe the {month.rows:,} flights of {month.name} that {month.path} has: name "
+                f"the report of the same `{MADE_BY}` with --report."
+            )
+    return [months[name] for name in learn.names]
+
+
+def made_of(params: Params) -> str:
+    """SHA-256 over what a model is made of beside its data: the code that trains it, split and train of params.yaml."""
+    whole = hashlib.sha256()
+    for name in CODE:
+        whole.update(Path(__file__).with_name(name).read_bytes())
+    settings = {"split": params.split.model_dump(), "train": params.train.model_dump()}
+    whole.update(json.dumps(settings, sort_keys=True).encode())
+    return whole.hexdigest()
 
 
 def profile(months: list[dict[str, Any]]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class ServedModel:
         model_uri: the version's own address, such as s3://bucket/prefix.
         serve_image: the server, NAME@sha256:….
         version: the registry's, NAME/NUMBER; empty when nothing is served yet.
-        git_sha: the commit the model was trained at.
+        git_sha: the commit with the code, the parameters and the data that the model was trained with.
         data_md5: DVC's address of the data.
         train_image: the image the model was trained in, NAME@sha256:….
         experiment: the search that found its hyper-parameters.

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from slipway.errors import UserError
-from slipway.files import read_json
+from slipway.files import read_json, read_yaml
 from slipway.loop.document import Code, Inline, Line
 from slipway.loop.drift import Drift, drift
 from slipway.loop.register import FLIGHTS_DVC
@@ -114,12 +112,12 @@ def _work_tree() -> Side:
     data = read_json(DATA_REPORT, MADE_BY, "months")
     if not data["months"]:
         raise UserError(f"{DATA_REPORT} describes no month: make it again with `{MADE_BY}`.")
-    experiment = yaml.safe_load(EXPERIMENT.read_text(encoding="utf-8")) if EXPERIMENT.exists() else None
+    experiment = read_yaml(EXPERIMENT) if EXPERIMENT.exists() else None
     return Side(
         data=data,
         details=read_json(SLICES, MADE_BY, "trained_on", "held_out", "slices"),
         experiment=experiment,
-        data_md5=_md5(yaml.safe_load(FLIGHTS_DVC.read_text(encoding="utf-8")) if FLIGHTS_DVC.exists() else None),
+        data_md5=_md5(read_yaml(FLIGHTS_DVC) if FLIGHTS_DVC.exists() else None),
     )
 
 
