@@ -122,7 +122,7 @@ def test_ctrl_c_leaves_no_process(tmp_path: Path) -> None:
         time.sleep(0.1)
     time.sleep(2)  # so that dvc has its own child running
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(30) != 0
+    assert process.wait(60) != 0
     patience = time.monotonic() + 20  # a stage of DVC's may end a few seconds after DVC itself
     while processes_in(clone) and time.monotonic() < patience:
         time.sleep(0.1)

@@ -27,6 +27,7 @@ PROMOTED = ServedModel(
     data_md5=f"{'c' * 32}.dir",
     train_image=f"ghcr.io/your-org/your-repo/train@sha256:{'d' * 64}",
     experiment="tune-0123456789ab",
+    registered_at="2026-11-24T12:00:00+00:00",
 )
 
 
@@ -94,6 +95,7 @@ def test_the_pod_is_fit_for_a_shared_node(overlay: str, promoted: dict[str, Any]
     (container,) = component["spec"]["containers"]
     assert {"name": "OMP_NUM_THREADS", "value": "1"} in container["env"]
     assert {"name": "SLIPWAY_MODEL_VERSION", "value": "flight-delay/7"} in container["env"]
+    assert {"name": "SLIPWAY_MODEL_REGISTERED_AT", "value": PROMOTED.registered_at} in container["env"]
     assert container["resources"]["requests"]["cpu"] and "cpu" not in container["resources"]["limits"]
     assert container["readinessProbe"]["httpGet"]["path"] == "/v2/health/ready"
     assert component["spec"]["securityContext"]["runAsNonRoot"] is True
@@ -224,7 +226,7 @@ def test_what_is_rendered_is_read_back(tmp_path: Path) -> None:
 def test_a_promotion_is_a_short_diff_of_values_only() -> None:
     before, after = (render_model_patch(value).splitlines() for value in (ServedModel(), PROMOTED))
     changed = [line for line, other in zip(after, before, strict=True) if line != other]
-    assert len(after) < 20 and len(changed) == 8
+    assert len(after) < 20 and len(changed) == 9
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from slipway.names import load_names
 from tests.conftest import missing
 from tests.services.mlflow_server import MlflowServer
 from tests.services.postgres import Postgres
-from tests.services.processes import NotStarted
+from tests.services.processes import NotInstalled
 from tests.services.s3 import S3
 from tests.services.small_model import SmallModel
 
@@ -44,7 +44,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, logs: list[Path]) -> Iter
     with tempfile.TemporaryDirectory(prefix="slipway-postgres-") as folder:
         try:
             server = Postgres(Path(folder))
-        except NotStarted as error:
+        except NotInstalled as error:
             missing(f"no PostgreSQL runs here: {error}")
         yield server
         server.stop()
@@ -55,7 +55,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, logs: list[Path]) -> Iter
 def s3(tmp_path_factory: pytest.TempPathFactory, logs: list[Path]) -> Iterator[S3]:
     try:
         server = S3(tmp_path_factory.mktemp("s3"), urlsplit(STORAGE.data).netloc, urlsplit(STORAGE.models).netloc)
-    except NotStarted as error:
+    except NotInstalled as error:
         missing(f"no S3 server runs here: {error}")
     logs.append(server.server.log)
     yield server

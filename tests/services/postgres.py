@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.services.processes import NotStarted, Server, free_ports
+from tests.services.processes import NotInstalled, Server, free_ports
 
 USER = "mlflow"
 DATABASES = ("mlflow", "auth")
@@ -88,14 +88,14 @@ class Postgres:
                 try:
                     self._run([there / "initdb", "--version"], {"PATH": os.defpath})
                     return there
-                except (OSError, NotStarted) as error:
+                except (OSError, NotInstalled) as error:
                     tried.append(f"{there}: {error}")
-        raise NotStarted("; ".join(tried) or "no initdb found")
+        raise NotInstalled("; ".join(tried) or "no initdb found")
 
     def _run(self, command: list[str | Path], env: dict[str, str]) -> None:
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, **self._as)
         if done.returncode:
-            raise NotStarted(f"{command[0]}: {done.stdout[-1000:]}{done.stderr[-1000:]}")
+            raise NotInstalled(f"{command[0]}: {done.stdout[-1000:]}{done.stderr[-1000:]}")
 
 
 def _candidates() -> list[Path]:

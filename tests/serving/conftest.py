@@ -93,7 +93,7 @@ def _train(month: Any, rows: list[dict[str, Any]], path: Path, seed: int, rounds
         )
         for i in range(2)
     ]
-    metadata = {"members": 2, "xgboost": xgb.__version__, "git_sha": "0" * 40}
+    metadata = {"members": 2, "xgboost": xgb.__version__, "lineage": {"git_sha": "0" * 40}}
     save_ensemble(path, members, schema_json(), profile([describe(month)]), rows, metadata)
     return path
 
@@ -123,11 +123,12 @@ class Server:
             return status, raw.decode()
 
     def metric(self, line: str) -> float:
-        """The value of one series, 0 when it is not there."""
+        """The value of one series; 0 when it has labels and is not there yet, an error when it has none."""
         _, text = self.call("/metrics")
         for row in text.splitlines():
             if row.startswith(line + " "):
                 return float(row.rpartition(" ")[2])
+        assert "{" in line, f"{line} is no metric of this server"
         return 0.0
 
 

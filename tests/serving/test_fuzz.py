@@ -196,7 +196,7 @@ def test_bytes(ask: Any, body: bytes) -> None:
 )
 def test_bytes_instead_of_http(server: Server, start: bytes, rest: bytes) -> None:
     host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(start + rest + b"\r\n\r\n")
         connection.shutdown(socket.SHUT_WR)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +58,15 @@ def test_replacing_under_load_fails_no_request(running: Server, folder: Path, ot
             else:
                 seen.add(answer["model"]["version"])
 
-    askers = [threading.Thread(target=ask) for _ in range(4)]
-    for asker in askers:
-        asker.start()
-    for version, uri in (("2", other_folder), ("3", folder), ("4", other_folder), ("5", folder)):
-        assert load(running, "flight-delay", uri, version)[0] == 200
-    stop.set()
-    for asker in askers:
-        asker.join(30)
+    with ThreadPoolExecutor(4) as pool:
+        askers = [pool.submit(ask) for _ in range(4)]
+        try:
+            for version, uri in (("2", other_folder), ("3", folder), ("4", other_folder), ("5", folder)):
+                assert load(running, "flight-delay", uri, version)[0] == 200
+        finally:
+            stop.set()
+        for asker in askers:
+            asker.result(60)  # a connection that was dropped ends in an error
     assert bad == []
     assert len(seen) > 1
     assert running.call("/predict", {"rows": rows[:2]})[1]["model"]["version"] == "5"

@@ -20,7 +20,7 @@ import pytest
 from slipway.errors import UserError
 from slipway.model.ensemble import load_ensemble
 from slipway.serving.source import fetched
-from tests.serving.conftest import ROOT, Server, serving
+from tests.serving.conftest import ROOT, Server, serving, until
 
 
 def refused_to_start(*flags: str, env: dict[str, str] | None = None) -> str:
@@ -208,7 +208,23 @@ def test_is_measured(server: Server, rows: Any) -> None:
     server.call("/predict", {"rows": [rows[0] | {"carrier": "XX"}]})
     assert server.metric(line) == before + 1
     assert server.metric(refused + '"unknown_category"}') == unknown + 1
-    assert server.metric("slipway_in_flight") >= 0
+    assert until(lambda: server.metric("slipway_in_flight") == 0, 10)
+
+
+def test_what_the_manifest_knows_of_the_model_is_a_metric(folder: Path) -> None:
+    told = {"SLIPWAY_MODEL_VERSION": "flight-delay/7", "SLIPWAY_MODEL_REGISTERED_AT": "2026-01-01T00:00:00+00:00"}
+    with serving("--model", str(folder), env=told) as running:
+        which = '{model="flight-delay",version="7"}'
+        assert running.metric(f"slipway_model_created_timestamp_seconds{which}") == 1767225600
+        assert running.metric(f"slipway_model_loaded_timestamp_seconds{which}") > 1767225600
+        (info,) = [line for line in running.call("/metrics")[1].splitlines() if line.startswith("slipway_model_info")]
+        assert f'git_sha="{"0" * 40}"' in info, "as metadata.json says"
+
+
+@pytest.mark.parametrize("time", ["yesterday", "2026-01-01T00:00:00"])
+def test_a_time_that_is_none_is_named(folder: Path, time: str) -> None:
+    said = refused_to_start("--model", str(folder), "--registered-at", time)
+    assert f"--registered-at is '{time}', expected a time as RFC 3339" in said
 
 
 def test_without_the_compiled_file_the_members_answer_the_same(bare_folder: Path, server: Server, rows: Any) -> None:
@@ -286,7 +302,7 @@ def test_a_taken_port_is_named(folder: Path) -> None:
 
 def test_sigterm_finishes_what_was_begun(folder: Path, rows: Any) -> None:
     body = json.dumps({"rows": rows}).encode()
-    with serving("--model", str(folder), "--drain-seconds", "0.5") as running:
+    with serving("--model", str(folder), "--drain-seconds", "60") as running:
         slow = connect(running)
         slow.putrequest("POST", "/predict")
         slow.putheader("content-type", "application/json")
@@ -297,6 +313,7 @@ def test_sigterm_finishes_what_was_begun(folder: Path, rows: Any) -> None:
         while running.call("/v2/health/ready")[0] == 200:  # not ready, yet still answering
             pass
         assert running.call("/predict", {"rows": rows[:1]})[0] == 200
+        running.process.send_signal(signal.SIGTERM)  # the second ends the waiting, and nothing that was begun
         threading.Timer(1.0, slow.send, [body[1000:]]).start()
         response = slow.getresponse()
         assert response.status == 200 and len(json.loads(response.read())["probabilities"]) == len(rows)

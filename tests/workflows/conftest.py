@@ -20,7 +20,7 @@ import yaml
 
 from slipway.names import load_names
 from tests.conftest import missing
-from tests.services.processes import NotStarted, Server, free_ports
+from tests.services.processes import NotInstalled, Server, free_ports
 from tests.services.s3 import S3
 from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, Stand, State
 
@@ -61,7 +61,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     """A real S3 server with the DVC bucket."""
     try:
         server = S3(tmp_path_factory.mktemp("s3"), BUCKET)
-    except NotStarted as error:
+    except NotInstalled as error:
         missing(f"workflows: no S3 server runs here: {error}")
     yield server
     server.stop()
@@ -95,8 +95,6 @@ def registry(registry_host: str, tmp_path_factory: pytest.TempPathFactory) -> It
     try:
         server.wait(answers, 30)
         yield
-    except NotStarted as error:
-        missing(f"workflows that build an image: {error}")
     finally:
         server.stop()
 

@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> None:
         data_md5=version.tags.get("data_md5", ""),
         train_image=version.tags.get("train_image", ""),
         experiment=version.tags.get("experiment", ""),
+        registered_at=version.registered_at,
     )
     before, after = path.read_text(encoding="utf-8"), render_model_patch(new)
     if before == after:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -48,6 +49,7 @@ class Version:
     version: int
     source: str
     run_id: str
+    registered_at: str = ""  # RFC 3339
     tags: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
 
@@ -318,11 +320,6 @@ class Registry:
         with _said(self.uri, f"setting {name}@{alias} to version {version}"):
             self._client.set_registered_model_alias(name, alias, str(version))
 
-    def delete_alias(self, name: str, alias: str) -> None:
-        """Remove ``alias``; it is no error when there is none."""
-        with _said(self.uri, f"removing {name}@{alias}"):
-            self._client.delete_registered_model_alias(name, alias)
-
     def set_tag(self, version: Version, key: str, value: object) -> None:
         """Set a tag on a version. The content's own tag is not for changing."""
         assert key != CONTENT
@@ -430,6 +427,7 @@ def _version(entity: Any, pointing: Mapping[str, int]) -> Version:
         version=int(entity.version),
         source=entity.source,
         run_id=entity.run_id or "",
+        registered_at=datetime.fromtimestamp(entity.creation_timestamp // 1000, UTC).isoformat(),
         tags=dict(entity.tags),
         aliases=tuple(alias for alias, at in pointing.items() if at == int(entity.version)),
     )

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from slipway.loop.signals import orderly_end
 
 _START_SECONDS = 60
 _STOP_SECONDS = 20
+_READY = re.compile(r"^serving .* on (http://\S+)$", re.MULTILINE)
 
 
 @contextmanager
@@ -29,17 +31,15 @@ def served(model: Path, name: str, log: Path) -> Iterator[str]:
     Raises:
         UserError: the server ended, or was not ready in time; its own words are in the message.
     """
-    port = free_port()
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as output, orderly_end():
         process = subprocess.Popen(
-            [sys.executable, "-m", "slipway", "serve", "--model", str(model), "--name", name, "--port", str(port)],
+            [sys.executable, "-m", "slipway", "serve", "--model", str(model), "--name", name, "--port", "0"],
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             env=os.environ | {"PYTHONUNBUFFERED": "1"}, start_new_session=True,
         )  # fmt: skip
         try:
-            _wait_until_ready(process, port, log)
-            yield f"http://127.0.0.1:{port}"
+            yield _address(process, log)
         finally:
             process.terminate()
             try:
@@ -57,19 +57,15 @@ def free_port() -> int:
         return port
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Where the server answers, which it says once it does."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
             words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise UserError(f"the server ended at its start: {words[-1] if words else 'without a word'}")
-        with (
-            contextlib.suppress(OSError, http.client.HTTPException),
-            contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=2)) as connection,
-        ):
-            connection.request("GET", "/v2/health/ready")
-            if connection.getresponse().status == 200:
-                return
+        if said := _READY.search(log.read_text(encoding="utf-8", errors="replace")):
+            return said[1]
         time.sleep(0.05)
     raise UserError(f"the server was not ready after {_START_SECONDS} s; its output is in {log}.")
 

@@ -25,6 +25,7 @@ _ANNOTATIONS = {
     "data_md5": "slipway.dev/data-md5",
     "train_image": "slipway.dev/train-image",
     "experiment": "slipway.dev/experiment",
+    "registered_at": "slipway.dev/registered-at",
 }
 _PLAIN = re.compile(r"[\x20-\x7e]*")
 
@@ -41,6 +42,7 @@ class ServedModel:
         data_md5: DVC's address of the data.
         train_image: the image the model was trained in, NAME@sha256:….
         experiment: the search that found its hyper-parameters.
+        registered_at: when the version was registered, as RFC 3339.
     """
 
     model_uri: str = ""
@@ -50,6 +52,7 @@ class ServedModel:
     data_md5: str = ""
     train_image: str = ""
     experiment: str = ""
+    registered_at: str = ""
 
 
 def render_model_patch(served: ServedModel) -> str:

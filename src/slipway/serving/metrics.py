@@ -8,7 +8,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter as Counts
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
@@ -129,7 +128,7 @@ class _ModelCollector(Collector):
         )
         created = GaugeMetricFamily(
             "slipway_model_created_timestamp_seconds",
-            "When it was registered (loaded, where the folder does not say).",
+            "When it was registered (loaded, where nobody says).",
             labels=["model", "version"],
         )
         scores = HistogramMetricFamily("slipway_score", "Probabilities answered.", labels=["model", "version"])
@@ -147,10 +146,11 @@ class _ModelCollector(Collector):
         for model, traffic in self._metrics.models.values():
             traffic.flush()
             key = [model.name, model.version]
-            lineage = [str(model.metadata.get(name) or "") for name in LINEAGE]
+            origin = model.metadata.get("lineage", {})  # as `slipway register` writes it
+            lineage = [str(origin.get(name) or "") for name in LINEAGE]
             info.add_metric([*key, model.engine.name, *lineage], 1)
             loaded.add_metric(key, model.loaded.timestamp())
-            created.add_metric(key, _timestamp(model))
+            created.add_metric(key, model.created.timestamp())
             scores.add_metric(key, _cumulative(SCORES, [*traffic.scores.tolist(), 0]), sum_value=traffic.score_sum)
             batches.add_metric(key, _cumulative(BATCH_ROWS, traffic.batches.tolist()), sum_value=traffic.rows)
             for column, bucket, rows in traffic.live():
@@ -163,10 +163,3 @@ class _ModelCollector(Collector):
 def _cumulative(borders: Iterable[float], counts: Iterable[int]) -> list[tuple[str, float]]:
     tops = [*map(str, borders), "+Inf"]
     return [(top, float(total)) for top, total in zip(tops, accumulate(counts), strict=True)]
-
-
-def _timestamp(model: Model) -> float:
-    try:
-        return datetime.fromisoformat(model.created).timestamp()
-    except ValueError:
-        return model.loaded.timestamp()

@@ -78,21 +78,21 @@ class Model:
     profile: dict[str, Any]
     metadata: dict[str, Any]
     loaded: datetime
-
-    @property
-    def created(self) -> str:
-        """When the version was registered, as RFC 3339, or when it was loaded if the folder does not say."""
-        return str(self.metadata.get("registered_at") or self.loaded.isoformat())
+    created: datetime
+    """When the version was registered, or loaded where nobody says."""
 
 
-def load_model(folder: Path, name: str, version: str = "", max_rows: int = MAX_ROWS) -> Model:
+def load_model(
+    folder: Path, name: str, version: str = "", max_rows: int = MAX_ROWS, registered: datetime | None = None
+) -> Model:
     """Load a model folder and predict its golden rows, from the request's JSON to the probability.
 
     Args:
         folder: as :func:`slipway.model.ensemble.save_ensemble` writes it, with or without ``ensemble.onnx``.
         name: what the protocol calls it.
-        version: the registry's number; ``metadata.json``'s, or "local", when empty.
+        version: the registry's number; "local" when empty.
         max_rows: how many rows one request may bring.
+        registered: when the version was; the model counts as new when None.
 
     Raises:
         UserError: a file is missing or broken, or a golden answer differs.
@@ -121,13 +121,15 @@ def load_model(folder: Path, name: str, version: str = "", max_rows: int = MAX_R
             f"{folder} answers its golden rows wrongly (off by {worst:.3g}, at most {GOLDEN_TOLERANCE:g} is rounding) "
             f"with {engine.name}: register the model again with the libraries that serve it."
         )
+    loaded = datetime.now(UTC)
     return Model(
         name=name,
-        version=version or str(metadata.get("version", "local")),
+        version=version or "local",
         engine=engine,
         reader=reader,
         schema=schema,
         profile=profile,
         metadata=metadata,
-        loaded=datetime.now(UTC),
+        loaded=loaded,
+        created=registered or loaded,
     )

@@ -4,7 +4,7 @@
                           a model folder
   serve --model s3://slipway-models/mlflow/…/model
                           an S3 prefix; credentials and endpoint from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-                          AWS_ENDPOINT_URL
+                          AWS_ENDPOINT_URL_S3
   serve --model models:/flight-delay@champion
                           a version in MLflow's registry; MLFLOW_TRACKING_URI says where
 
@@ -20,6 +20,7 @@ import os
 import shutil
 import sys
 import tempfile
+from datetime import datetime
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread answers; more only fight it for the cores
@@ -41,7 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--version",
         default=os.environ.get("SLIPWAY_MODEL_VERSION", ""),
-        help="the registry's version, default: SLIPWAY_MODEL_VERSION, or what the model says",
+        help="the registry's version, default: SLIPWAY_MODEL_VERSION, or what --model says",
+    )
+    parser.add_argument(
+        "--registered-at",
+        default=os.environ.get("SLIPWAY_MODEL_REGISTERED_AT", ""),
+        metavar="TIME",
+        help="when the version was registered, as RFC 3339, default: SLIPWAY_MODEL_REGISTERED_AT, or now",
     )
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one, default: %(default)s")
@@ -76,12 +83,13 @@ def run(args: argparse.Namespace) -> None:
 
     if args.capacity < 1 or args.max_rows < 1 or args.drain_seconds < 0:
         raise UserError("--capacity and --max-rows must be 1 or more, --drain-seconds 0 or more.")
+    registered = _moment(args.registered_at)
     listener = bind(args.host, args.port)
     with fetched(args.model) as (folder, known), tempfile.TemporaryDirectory(prefix="slipway-compiled-") as scratch:
         if args.compile and not (folder / COMPILED).exists():
             folder = _compiled(folder, Path(scratch) / "model")
         version = args.version.rpartition("/")[2] or known  # the manifest says NAME/NUMBER
-        model = load_model(folder, args.name, version, args.max_rows)
+        model = load_model(folder, args.name, version, args.max_rows, registered)
     metrics = Metrics(args.capacity)
     app = App(metrics, args.name, os.environ.get("SLIPWAY_ADMIN_TOKEN", ""), args.max_rows)
     app.put(model, args.model)
@@ -91,6 +99,16 @@ def run(args: argparse.Namespace) -> None:
     server = make_server(app, args.capacity, args.drain_seconds, lambda: print(line, flush=True))
     server.run(sockets=[listener])
     print("stopped: every request that was begun is answered.", file=sys.stderr)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        moment = None
+    if text and (moment is None or moment.tzinfo is None):
+        raise UserError(f"--registered-at is {text!r}, expected a time as RFC 3339, such as 2026-11-24T12:00:00+00:00.")
+    return moment
 
 
 def _compiled(folder: Path, copy: Path) -> Path:
