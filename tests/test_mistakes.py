@@ -116,7 +116,6 @@ MISTAKES: list[tuple[str, Spoil, str]] = [
         overlay("staging"),
         r"--follow goes with --env production: that is what the alias champion stands for\.",
     ),
-    ("promote --env production --follow", overlay("production"), r"model\.yaml serves no model yet: promote one first"),
     (
         "promote --env production --follow --model flight-delay/7",
         overlay("production"),

@@ -307,6 +307,32 @@ def test_a_commit_that_is_not_in_the_clone_is_a_broken_link(
     assert "does not have the commit" in links(capsys, f"{MODEL}/1", code=1)["code"]["broken"]
 
 
+def test_where_nothing_is_served_no_alias_moves(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["register"]) == 0
+    registry().set_alias(MODEL, "champion", 1)
+    assert main(["promote", "--env", "production", "--follow"]) == 0
+    assert "serves no model, so champion stays where it is" in capsys.readouterr().out
+    assert registry().aliases(MODEL)["champion"] == 1
+
+
+def test_the_servers_image_is_pinned_in_all_environments_or_in_none(
+    champion: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digest = f"sha256:{'5' * 64}"
+    model = read_model_patch(PRODUCTION).version
+    before = {path: path.read_text() for path in Path("k8s/serving/overlays").glob("*/model.yaml")}
+    broken = Path("k8s/serving/overlays/staging/model.yaml")
+    broken.write_text("by hand")
+    assert main(["pin", "--target", "serve", "--digest", digest]) == 2
+    assert "staging/model.yaml is no ServedModel" in said(capsys)
+    assert {path: path.read_text() for path in before} == before | {broken: "by hand"}
+    broken.write_text(before[broken])
+    assert main(["pin", "--target", "serve", "--digest", digest]) == 0
+    assert {read_model_patch(path).serve_image for path in before} == {f"ghcr.io/your-org/your-repo/serve@{digest}"}
+    assert read_model_patch(PRODUCTION).version == model == f"{MODEL}/1"
+    assert main(["pin", "--target", "serve", "--digest", "latest"]) == 2
+
+
 def test_nothing_to_trace_is_a_sentence(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trace", "staging"]) == 2
     assert "serves no model yet" in said(capsys)

@@ -456,10 +456,6 @@ LIGHT = {
 def add_arguments(parser): parser.add_argument("action")
 def run(args): print("as the schema says")
 """,
-    "src/slipway/loop/image.py": """
-def add_arguments(parser): pass
-def run(args): pass
-""",
     "src/slipway/loop/report.py": """
 from pathlib import Path
 def add_arguments(parser): parser.add_argument("--base"), parser.add_argument("--out", type=Path)

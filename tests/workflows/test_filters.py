@@ -75,6 +75,20 @@ def test_which_pushes_start_rollback(branch: str, files: list[str], begins: bool
     assert starts(triggers("rollback")["push"], branch, files) is begins
 
 
+@pytest.mark.parametrize(
+    ("branch", "files", "begins"),
+    [
+        ("main", ["src/slipway/serving/app.py"], True),
+        ("main", ["requirements/serve.txt"], True),
+        ("main", ["Dockerfile"], True),
+        ("main", ["requirements/train.txt", "data/flights.dvc"], False),
+        ("feature", ["src/slipway/serving/app.py"], False),
+    ],
+)
+def test_which_pushes_start_serve_image(branch: str, files: list[str], begins: bool) -> None:
+    assert starts(triggers("serve-image")["push"], branch, files) is begins
+
+
 @pytest.mark.parametrize(("tag", "begins"), [("v0.2.0", True), ("v1", True), ("data-june", False)])
 def test_a_tag_starts_template_release_and_nothing_else(tag: str, begins: bool) -> None:
     started = {

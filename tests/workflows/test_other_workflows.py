@@ -117,6 +117,8 @@ def test_report_on_a_forks_pull_request_says_why_there_is_none(light: Repository
         ("report", "pull_request", "`AWS_ROLE` or `AWS_ACCESS_KEY_ID`"),
         ("promote", "workflow_dispatch", "`MLFLOW_TRACKING_URI`"),
         ("promote", "repository_dispatch", "`MLFLOW_TRACKING_URI`"),
+        ("serve-image", "push", "`MLFLOW_TRACKING_URI`"),
+        ("serve-image", "workflow_dispatch", "`MLFLOW_TRACKING_URI`"),
         ("rollback", "push", "`MLFLOW_TRACKING_URI`"),
         ("rollback", "workflow_dispatch", "`MLFLOW_TRACKING_URI`"),
         ("redeliver", "schedule", "`APP_CLIENT_ID`, `APP_PRIVATE_KEY`"),

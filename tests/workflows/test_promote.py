@@ -108,6 +108,9 @@ def test_a_staging_promotion_merges_itself_once_the_rules_of_main_are_met(
     light: Repository, promote: Callable[..., Run]
 ) -> None:
     light.state.allow_auto_merge, light.state.rulesets = True, [{"id": 1, **RULES}]
+    image = f"ghcr.io/acme/flights/serve@sha256:{'5' * 64}"
+    (light.clone / STAGED).write_text(render_model_patch(ServedModel(serve_image=image)), encoding="utf-8")
+    light.push("main", "The server")
     main = light.github.head_of(light.name, "main")
     run = promote(environment="staging", version="1")
     assert run.green, run
@@ -120,7 +123,7 @@ def test_a_staging_promotion_merges_itself_once_the_rules_of_main_are_met(
     assert light.state.pulls[1]["state"] == "closed"
     diff = light.git("-C", str(light.github.git_folder(light.name)), "diff", "--name-only", main, "main")
     assert diff.split() == [STAGED]
-    assert f"{MODEL}/1" in light.show("main", STAGED)
+    assert f"{MODEL}/1" in light.show("main", STAGED) and image in light.show("main", STAGED)
     assert light.state.violations == []
 
 

@@ -36,7 +36,7 @@ def digest_of(image: str, tag: str) -> str | None:
     parts = _REFERENCE.fullmatch(image)
     if not parts:
         raise UserError(
-            f"slipway.yaml: images.train: {image!r} is not <registry>/<name> in lower case, as registries want it."
+            f"slipway.yaml: images: {image!r} is not <registry>/<name> in lower case, as registries want it."
         )
     host, name = parts["host"], parts["name"]
     scheme = "http" if re.match(r"(localhost|127\.0\.0\.1)(:|$)", host) else "https"

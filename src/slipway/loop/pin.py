@@ -1,9 +1,10 @@
-"""Pin the training image in k8s/katib/experiment.yaml; nothing else in the file moves.
+"""Pin the training image in k8s/katib/experiment.yaml, or the server's wherever a model is served.
 
   pin --tag               print the image, its registry, and its tag, which is of its content
   pin --find TAG          print the digest the tag has in the registry already, if any
-  pin --digest sha256:…   write that digest, and the inputs it was built of
+  pin --digest sha256:…   write that digest, and the inputs it was built of; nothing else in the file moves
   pin --check             is the pinned image of this data, these parameters, this model? CI asks on every pull request
+  pin --target serve …    the same of the server's image, which every k8s/serving/overlays/<env>/model.yaml names
 
 The tag is a hash of every file that goes into the image, so a push that changes none of them builds nothing.
 """
@@ -21,6 +22,7 @@ from slipway.files import write_text
 from slipway.loop.git import git
 from slipway.loop.github import write_output
 from slipway.loop.handover import HANDOVER, Verdict, read_verdict, write_patch, write_verdict
+from slipway.loop.image import DOCKERFILE, with_block
 
 EXPERIMENT = Path("k8s/katib/experiment.yaml")
 ANNOTATION = "slipway.dev/inputs"
@@ -36,6 +38,9 @@ INPUTS = [
 ]
 """What a search's results depend on: the paths whose push sets off `data-pushed`."""
 CONTENT = [*INPUTS, ".dockerignore", "slipway.yaml", "src"]
+SERVE_CONTENT = ["Dockerfile", ".dockerignore", "requirements/serve.txt", "src"]
+TRAIN, SERVE = "train", "serve"
+"""The targets of the Dockerfile, and the keys of `images` in slipway.yaml."""
 _IMAGE = re.compile(r"^(?P<indent>\s*(?:- )?image: )(?P<image>[^\s@#]+)@(?P<digest>sha256:[0-9a-f]{64})", re.MULTILINE)
 _NOTED = re.compile(rf'^(?P<key>\s*{re.escape(ANNOTATION)}: )"(?P<inputs>[^"]*)"', re.MULTILINE)
 _ANNOTATIONS = re.compile(r"^  annotations:[^\n]*\n", re.MULTILINE)
@@ -49,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--find", metavar="TAG", help="print the digest of this tag; nothing when there is none")
     what.add_argument("--digest", metavar="sha256:…", help="pin this digest")
     what.add_argument("--check", action="store_true", help="exit code 2 when the pinned image is of other inputs")
-    parser.add_argument("--image", help="default: images.train of slipway.yaml")
+    parser.add_argument("--target", choices=[TRAIN, SERVE], default=TRAIN, help="which image, default: %(default)s")
+    parser.add_argument("--image", help="default: images.train or images.serve of slipway.yaml")
     parser.add_argument("--file", type=Path, default=EXPERIMENT, help="default: %(default)s")
 
 
@@ -58,14 +64,17 @@ def run(args: argparse.Namespace) -> None:
     if args.check:
         print(check(args.file))
         return
-    image = args.image or _image_of_names()
+    image = args.image or _image_of_names(args.target)
     if args.tag:
         write_output("image", image)
         write_output("registry", image.partition("/")[0])
-        write_output("tag", content_tag())
+        write_output("tag", content_tag(args.target))
         return
     if args.find:
         write_output("digest", _known_digest(image, args.find))
+        return
+    if args.target == SERVE:
+        pin_server(image, args.digest)
         return
     text = pinned(_read(args.file), image, args.digest, inputs_hash(), args.file)
     write_text(args.file, text)
@@ -81,8 +90,7 @@ def pinned(text: str, image: str, digest: str, inputs: str, path: Path = EXPERIM
     Raises:
         UserError: the digest is none, or the file has no image pinned by digest, or several.
     """
-    if not _DIGEST.fullmatch(digest):
-        raise UserError(f"--digest: {digest!r} is not sha256: and 64 hexadecimal digits.")
+    _check(digest)
     found = _IMAGE.findall(text)
     if len(found) != 1:
         raise UserError(f"{path}: {len(found)} lines have an image pinned by digest; there must be exactly one.")
@@ -96,6 +104,22 @@ def pinned(text: str, image: str, digest: str, inputs: str, path: Path = EXPERIM
             raise UserError(f"{path}: write metadata.annotations with one key a line.")
         return text[: block.end()] + note + "\n" + text[block.end() :]
     return re.sub(r"^metadata:[^\n]*\n", lambda line: f"{line[0]}  annotations:\n{note}\n", text, count=1, flags=re.M)
+
+
+def pin_server(image: str, digest: str) -> None:
+    """Have every environment serve with this image, from its next deployment on; the model stays.
+
+    Raises:
+        UserError: the digest is none, or a manifest is not as ``slipway promote`` writes it; then none is changed.
+    """
+    from slipway.loop.promote import environments, manifest_of
+    from slipway.serving.manifest import read_model_patch, render_model_patch
+
+    _check(digest)
+    manifests = {path: read_model_patch(path) for path in map(manifest_of, environments())}
+    for path, served in manifests.items():
+        write_text(path, render_model_patch(replace(served, serve_image=f"{image}@{digest}")))
+        print(f"{path}  {image}@{digest}")
 
 
 def check(path: Path = EXPERIMENT) -> str:
@@ -129,19 +153,25 @@ def inputs_hash() -> str:
     return _hash_of(INPUTS)[:16]
 
 
-def content_tag() -> str:
+def content_tag(target: str = TRAIN) -> str:
     """A tag for the image, of the content of everything that goes into it."""
-    return _hash_of(CONTENT)[:20]
+    return _hash_of(CONTENT if target == TRAIN else SERVE_CONTENT, with_data=target == TRAIN)[:20]
 
 
-def _hash_of(patterns: list[str]) -> str:
-    """SHA-256 over names and content of the files that Git tracks, or would: what it ignores is left out."""
+def _hash_of(patterns: list[str], *, with_data: bool = True) -> str:
+    """SHA-256 over names and content of the files that Git tracks, or would: what it ignores is left out.
+
+    Without data, a Dockerfile counts as one that copies no month: a new month makes no new server.
+    """
     listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns)
     whole = hashlib.sha256()
     for name in sorted({name for name in listed.split("\0") if name}):
         path = Path(name)
         if path.is_file():
-            whole.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+            content = path.read_bytes()
+            if path == DOCKERFILE and not with_data:
+                content = with_block(content.decode(), [], path).encode()
+            whole.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
     return whole.hexdigest()
 
 
@@ -156,7 +186,13 @@ def _known_digest(image: str, tag: str) -> str:
         raise
 
 
-def _image_of_names() -> str:
+def _check(digest: str) -> None:
+    if not _DIGEST.fullmatch(digest):
+        raise UserError(f"--digest: {digest!r} is not sha256: and 64 hexadecimal digits.")
+
+
+def _image_of_names(target: str) -> str:
     from slipway.names import load_names
 
-    return load_names().images.train
+    image: str = getattr(load_names().images, target)
+    return image

@@ -104,10 +104,11 @@ def follow(path: Path, served: ServedModel) -> None:
     """Point the alias champion at the version that a manifest serves.
 
     Raises:
-        UserError: the manifest serves nothing yet, or the registry does not know the version.
+        UserError: the registry does not know the version.
     """
     if not served.version:
-        raise UserError(f"{path} serves no model yet: promote one first. The alias {CHAMPION} stays where it is.")
+        write_summary(f"{path} serves no model, so {CHAMPION} stays where it is")
+        return
     registry = open_registry()
     version = registry.resolve(served.version)
     if registry.aliases(version.name).get(CHAMPION) == version.version:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ from slipway.names import NAMES_FILE, load_names
 from slipway.serving.manifest import ServedModel, read_model_patch
 
 OUT = Path("build/promotion/report.md")
+_NO_IMAGE = (
+    "**{path} names no server's image yet**, so no pod of it can start: merge what the workflow `serve-image` "
+    "proposes, or give `promote` one with --image."
+)
 _LINEAGE = ["git_sha", "data_md5", "train_image", "experiment", "gate"]
 
 
@@ -45,11 +50,12 @@ def run(args: argparse.Namespace) -> None:
     if not after.version:
         raise UserError(f"{path} serves no model: run `python -m slipway promote --env {args.env}` first.")
     registry = open_registry()
-    write_text(args.out, report(registry, args.env, before.version, after.version))
+    imageless = [] if after.serve_image else [_NO_IMAGE.format(path=path)]
+    write_text(args.out, report(registry, args.env, before.version, after.version, imageless))
     print(f"{args.out}  {before.version or 'nothing'} -> {after.version}")
     listed = merges_itself(args.env)
     version = registry.resolve(after.version)
-    doubts = _warnings(args.env, kept(registry, version), version, before.version) if listed else []
+    doubts = _warnings(args.env, kept(registry, version), version, before.version) + imageless if listed else []
     if doubts:
         write_summary(f"**It does not merge itself**, it waits for a person: {' '.join(doubts)}")
     write_output("auto-merge", "true" if listed and not doubts else "")
@@ -70,8 +76,8 @@ def merges_itself(env: str) -> bool:
     return env in listed
 
 
-def report(registry: Registry, env: str, before: str, after: str) -> str:
-    """The report as Markdown; ``before`` is empty when nothing is served yet."""
+def report(registry: Registry, env: str, before: str, after: str, warnings: Sequence[str] = ()) -> str:
+    """The report as Markdown; ``before`` is empty when nothing is served yet, ``warnings`` come before its own."""
     new = registry.resolve(after)
     old = registry.resolve(before) if before else None
     decision = kept(registry, new)
@@ -81,7 +87,7 @@ def report(registry: Registry, env: str, before: str, after: str) -> str:
         f"In the place of {before}." if before else "Nothing is served there yet.",
         "",
     ]
-    for warning in _warnings(env, decision, new, before):
+    for warning in [*warnings, *_warnings(env, decision, new, before)]:
         lines += ["> [!WARNING]", f"> {warning}", ""]
     if decision:
         lines += ["The gate's decision:", "", as_markdown(decision, "###"), slices_as_markdown(decision)]

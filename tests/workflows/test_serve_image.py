@@ -1,0 +1,45 @@
+"""serve-image, run by act with a real container registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from slipway.loop.oci import digest_of
+from slipway.serving.manifest import read_model_patch
+from tests.workflows.conftest import WITH, Repository, needs_registry
+from tests.workflows.test_data_pushed import BUILD
+
+HEAD = "slipway/serve-image"
+
+
+@needs_registry
+@pytest.mark.runs("serve-image", "push", WITH)
+@pytest.mark.runs("serve-image", "workflow_dispatch", WITH)
+def test_the_servers_image_is_built_once_and_proposed_wherever_a_model_is_served(
+    light: Repository, tmp_path: Path
+) -> None:
+    light.settings["MLFLOW_TRACKING_URI"] = "http://mlflow.example"
+    main = light.github.head_of(light.name, "main")
+    run = light.pushed("main", "serve-image")
+    assert run.green, run
+    (build,) = run.inputs_of(BUILD)
+    assert build["target"] == "serve" and build["push"] == "true"
+    image, _, tag = build["tags"].rpartition(":")
+    pinned = f"{image}@{digest_of(image, tag)}"
+    changed = light.git("-C", str(light.github.git_folder(light.name)), "diff", "--name-only", main, HEAD).split()
+    assert changed == [f"k8s/serving/overlays/{env}/model.yaml" for env in ("graph", "kserve", "production", "staging")]
+    for path in changed:
+        (tmp_path / "model.yaml").write_text(light.show(HEAD, path), encoding="utf-8")
+        served = read_model_patch(tmp_path / "model.yaml")
+        assert (served.serve_image, served.version) == (pinned, ""), "the model is another promotion's affair"
+    assert [it["head"] for it in light.state.pulls.values()] == [HEAD] and light.state.labels[1] == ["serve-image"]
+
+    # A new month is no new server.
+    light.edit("Dockerfile", "# data: end", "COPY --from=data /layers/2013-06 /\n# data: end")
+    light.push("main", "June")
+    again = light.run("serve-image", "workflow_dispatch", {})
+    assert again.green and again.inputs_of(BUILD) == [], "the registry has this content already"
+    assert len(light.state.pulls) == 1
+    assert light.state.violations == []
