@@ -1,6 +1,6 @@
 """Write a report on a pull request: one comment, brought up to date; and always in the run's summary.
 
-comment --number 12 --report build/report/report.md
+comment --number 12 --report build/report/report.md --sha "$(git rev-parse HEAD)"
 """
 
 from __future__ import annotations

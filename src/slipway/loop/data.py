@@ -2,7 +2,7 @@
 
   data make               write data/flights/2013-01.csv to 2013-05.csv
   data make --months 2013-06
-                          write June: the data the README pushes
+                          write June: the data that `make demo` pushes
   data check              check every month against src/slipway/model/schema.py
   data check FILE ...     check these only
 

@@ -94,8 +94,10 @@ class Scored:
 
 
 def check_model(model: Ensemble, holdout: Months) -> None:
-    """Raises:
-    UserError: the model has seen the hold-out, or reads other features than are prepared.
+    """Refuse a model whose score on the hold-out would say nothing.
+
+    Raises:
+        UserError: the model has seen the hold-out, or reads other features than are prepared.
     """
     if lacking := [key for key in ("trained_on", "features") if key not in model.metadata]:
         raise UserError(f"{model.folder}/metadata.json has no {lacking[0]!r}: train again with `dvc repro`.")
