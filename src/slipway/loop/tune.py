@@ -29,7 +29,7 @@ from slipway.errors import UserError
 from slipway.files import check_replaceable, whole_folder, write_json
 from slipway.loop.experiment import Experiment, read_experiment
 from slipway.loop.katib import EXPERIMENT_LABEL, FAILED, KILLED, OUT, STOPPED, SUCCEEDED, TRIALS, UNAVAILABLE
-from slipway.loop.signals import orderly_end, undisturbed
+from slipway.loop.signals import orderly_end
 from slipway.loop.trial import Processes, Trial, run_trial
 
 EXPERIMENT = Path("k8s/katib/experiment.yaml")
@@ -101,15 +101,15 @@ class Search:
                         running[self._submit(pool, trial, max(1, (os.cpu_count() or 1) // parallel))] = (token, trial)
                     if not running:
                         break
-                    for ended in wait(running, return_when=FIRST_COMPLETED).done:
+                    # With a limit: a signal that came just before this began to wait would wait as well.
+                    for ended in wait(running, timeout=0.5, return_when=FIRST_COMPLETED).done:
                         token, trial = running.pop(ended)
                         ended.result()
                         self._take(token, trial, most)
                     if self.verdict:
                         self._processes.end_all()
             except BaseException:
-                with undisturbed():
-                    self._processes.end_all()
+                self._processes.end_all()
                 raise
         return self._conclude()
 
