@@ -30,7 +30,7 @@ _FIRST = ("tests/demo", "tests/image", "tests/workflows", "tests/services")
 
 
 for _name in [name for name in os.environ if name.startswith(("SLIPWAY_", "GIT_"))]:
-    del os.environ[_name]  # whose tests run in a Git hook, or in a pod, has these
+    del os.environ[_name]  # whoever runs the tests in a Git hook or in a pod has these
 os.environ |= {"LC_ALL": "C.UTF-8"}  # git speaks the reader's language
 os.environ |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "commit.gpgsign", "GIT_CONFIG_VALUE_0": "false"}
 os.environ |= {name: f"{os.environ.get(name, '')},127.0.0.1,localhost" for name in ("no_proxy", "NO_PROXY")}

@@ -77,9 +77,9 @@ def main(argv: list[str] | None = None) -> int:
         module.add_arguments(parser)
         args = parser.parse_args(argv[1:])
         _STOPPED.clear()
-        signal.signal(signal.SIGTERM, _end_as_on_ctrl_c)
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as in the background
-            signal.signal(signal.SIGINT, _end_as_on_ctrl_c)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL):  # not ignored, as by nohup
+                signal.signal(number, _end_as_on_ctrl_c)
         code: int = module.run(args) or 0
         sys.stdout.flush()
         return code
@@ -105,9 +105,13 @@ _STOPPED: list[int] = []
 
 
 def _end_as_on_ctrl_c(number: int, frame: FrameType | None) -> None:
-    """So that a verb which is ended tidies up: Python's own way is to drop dead, and leave its children."""
-    _STOPPED.append(number)
-    raise KeyboardInterrupt
+    """So that a verb which is ended tidies up: Python's own way is to drop dead, and leave its children.
+
+    Who is impatient and asks again is not heard: that would leave behind what the first asked to end.
+    """
+    if not _STOPPED:
+        _STOPPED.append(number)
+        raise KeyboardInterrupt
 
 
 def _said(error: OSError) -> str | None:
@@ -120,7 +124,7 @@ def _said(error: OSError) -> str | None:
 def _stopped(verb: str) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C changes nothing now
     print(f"slipway {verb}: stopped.", file=sys.stderr)
-    return 130
+    return 128 + (_STOPPED[0] if _STOPPED else signal.SIGINT)
 
 
 if __name__ == "__main__":

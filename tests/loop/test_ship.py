@@ -333,6 +333,20 @@ def test_the_servers_image_is_pinned_in_all_environments_or_in_none(
     assert main(["pin", "--target", "serve", "--digest", "latest"]) == 2
 
 
+def test_a_promotion_can_be_reverted_after_another_server_was_pinned_and_the_other_way_round(champion: Path) -> None:
+    promotion = git("rev-parse", "HEAD")
+    assert main(["pin", "--target", "serve", "--digest", f"sha256:{'5' * 64}"]) == 0
+    git("commit", "--quiet", "--all", "--message", "Another server")
+    pin = git("rev-parse", "HEAD")
+    git("revert", "--no-edit", promotion)
+    served = read_model_patch(PRODUCTION)
+    assert served.version == "" and served.serve_image.endswith("5" * 64)
+    git("revert", "--no-edit", "HEAD")
+    git("revert", "--no-edit", pin)
+    served = read_model_patch(PRODUCTION)
+    assert served.version == f"{MODEL}/1" and served.serve_image == ""
+
+
 def test_nothing_to_trace_is_a_sentence(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trace", "staging"]) == 2
     assert "serves no model yet" in said(capsys)

@@ -114,6 +114,8 @@ def test_a_second_push_brings_the_same_pull_request_up_to_date(light: Repository
     again = light.run("data-pushed", "workflow_dispatch", {"ref": f"refs/heads/{BRANCH}"}, BRANCH)
     assert again.green, again
     assert again.inputs_of(BUILD) == [], "the registry has this content already"
+    assert again.inputs_of("actions/attest") == [], "another run built it"
+    assert (again.place / "cosign.log").read_text(encoding="utf-8").split()[0] == "verify", "it is signed already"
     assert light.github.head_of(light.name, PROPOSED) == head
     assert len(light.state.pulls) == len(reports(light)) == len(light.state.dispatches) == 1
 

@@ -25,7 +25,7 @@ def test_the_servers_image_is_built_once_and_proposed_wherever_a_model_is_served
     run = light.pushed("main", "serve-image")
     assert run.green, run
     (build,) = run.inputs_of(BUILD)
-    assert build["target"] == "serve" and build["push"] == "true"
+    assert build["target"] == "serve" and build["push"] == "true" and build["build-args"] == f"REVISION={main}"
     image, _, tag = build["tags"].rpartition(":")
     pinned = f"{image}@{digest_of(image, tag)}"
     changed = light.git("-C", str(light.github.git_folder(light.name)), "diff", "--name-only", main, HEAD).split()

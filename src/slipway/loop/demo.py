@@ -31,7 +31,6 @@ from slipway.files import write_json, write_text
 from slipway.loop.git import git
 from slipway.loop.promote import PRODUCTION
 from slipway.loop.server import free_port, served
-from slipway.loop.signals import orderly_end
 
 OUT = Path("build/demo")
 NEW_MONTH = "2013-06"
@@ -63,8 +62,7 @@ def run(args: argparse.Namespace) -> None:
     write_json(args.out / "loop.json", {"steps": []})  # marks the folder as ours
     loop = Loop(args.out.resolve())
     try:
-        with orderly_end():
-            loop.run(args.trials, args.seconds)
+        loop.run(args.trials, args.seconds)
     except subprocess.CalledProcessError as error:
         raise UserError(f"`{' '.join(error.cmd)}` ended with exit code {error.returncode}; see above.") from None
     write_json(args.out / "loop.json", loop.as_json())

@@ -105,7 +105,9 @@ class _Contender:
         self.label, self.version = label, version
         self.model = load_ensemble(folder)
         if "trained_on" not in self.model.metadata:
-            raise UserError(f"{label}: metadata.json has no 'trained_on', so what it has learnt from is not known.")
+            raise UserError(
+                f"{label}: metadata.json has no 'trained_on', so what it has learnt from is not known: train it again."
+            )
 
     @classmethod
     def named(cls, spec: str, out: Path) -> _Contender:

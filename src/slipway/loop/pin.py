@@ -1,10 +1,10 @@
 """Pin the training image in k8s/katib/experiment.yaml, or the server's wherever a model is served.
 
-  pin --tag               print the image, its registry, and its tag, which is of its content
+  pin --tag               print the image, its registry, its tag, which is of its content, and the commit
   pin --find TAG          print the digest the tag has in the registry already, if any
   pin --digest sha256:…   write that digest, and the inputs it was built of; nothing else in the file moves
-  pin --check             is the pinned image of this data, these parameters, this model? CI asks on every pull request
-  pin --target serve …    the same of the server's image, which every k8s/serving/overlays/<env>/model.yaml names
+  pin --check             is the pinned image of this data, these parameters, this model and its packages? CI asks
+  pin --target serve …    --tag, --find and --digest of the server's image, which every overlay's model.yaml names
 
 The tag is a hash of every file that goes into the image, so a push that changes none of them builds nothing.
 """
@@ -62,6 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print, pin or check."""
     if args.check:
+        if args.target == SERVE:
+            raise UserError("--check is about the training image: what the server's is of is not noted anywhere.")
         print(check(args.file))
         return
     image = args.image or _image_of_names(args.target)
@@ -69,6 +71,7 @@ def run(args: argparse.Namespace) -> None:
         write_output("image", image)
         write_output("registry", image.partition("/")[0])
         write_output("tag", content_tag(args.target))
+        write_output("revision", git("rev-parse", "HEAD"))
         return
     if args.find:
         write_output("digest", _known_digest(image, args.find))

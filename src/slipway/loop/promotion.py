@@ -7,7 +7,8 @@ On GitHub it also sets the output `auto-merge`, for environments that slipway.ya
 nothing to warn of.
 
 It holds the gate's own decision, which lies beside the version: both on one hold-out, with the interval and every
-slice. It warns where there is none, where the gate refused, and where it was about another champion than is served.
+slice. It warns where there is none, where the gate refused, where it was about another champion than is served, and
+where no server's image is pinned.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
     if not (args.head and args.title):
         raise UserError("give --source and --handover, or --head and --title.")
     report = _report(args.report) if args.report else ""
-    body = f"Proposed by [this run]({_run_url(hub)}). The report is the comment below."
+    body = f"Proposed by [this run]({_run_url(hub)})." + (" The report is the comment below." if report else "")
     proposal = Proposal(
         head=args.head,
         base=args.base,

@@ -1,4 +1,4 @@
-"""An end that is asked for is an orderly one."""
+"""An end that is asked for is an orderly one, also where no verb of the command line runs."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from contextlib import contextmanager
 def orderly_end() -> Iterator[None]:
     """Have Ctrl-C, SIGTERM and a closed terminal leave the block as an exception does, so that it ends what it started.
 
-    Who is impatient and asks again, or asks in two ways, is not heard: that would leave behind what the first asked to
-    end. What this process was started to ignore, it ignores. The exit code is the shell's for the signal: 130 after
-    Ctrl-C, 143 after SIGTERM. Does nothing outside the main thread.
+    Who asks again, or in two ways, is heard once. What somebody handles already, such as the command line, or what this
+    process was started to ignore, stays as it is. The exit code is the shell's for the signal: 130 after Ctrl-C, 143
+    after SIGTERM. Does nothing outside the main thread.
     """
+    heard: list[int] = []
 
     def leave(number: int, frame: object) -> None:
-        for each in before:
-            signal.signal(each, lambda number, frame: None)
-        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+        if not heard:
+            heard.append(number)
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    unhandled = (signal.default_int_handler, signal.SIG_DFL)
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {each: handler for each in numbers if (handler := signal.getsignal(each)) not in (signal.SIG_IGN, None)}
-    for each in before:
-        signal.signal(each, leave)
+    before = {number: handler for number in numbers if (handler := signal.getsignal(number)) in unhandled}
+    for number in before:
+        signal.signal(number, leave)
     try:
         yield
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)

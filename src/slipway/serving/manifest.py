@@ -1,9 +1,10 @@
 """``k8s/serving/overlays/<env>/model.yaml``: the one file of an overlay that says what it serves.
 
-A promotion rewrites it and nothing else. It is a small resource of its own that never reaches the cluster (kustomize
-leaves out what is marked local-config); ``k8s/serving/components/served-model`` copies its fields into the
-SeldonDeployment or InferenceService. So a promotion's diff is the model and nothing else, and the same file serves
-every kind of overlay. ``empty: "true"`` is an environment that has no model yet: then nothing is deployed at all.
+A promotion rewrites it and nothing else, and `slipway pin` its image. It is a small resource of its own that never
+reaches the cluster (kustomize leaves out what is marked local-config); ``k8s/serving/components/served-model`` copies
+its fields into the SeldonDeployment or InferenceService. So a promotion's diff is the model and nothing else, and the
+same file serves every kind of overlay. ``empty: "true"`` is an environment that has no model yet: then nothing is
+deployed at all.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def render_model_patch(served: ServedModel) -> str:
             raise UserError(f"{field.name} is {value!r}, expected printable ASCII on one line.")
     quoted = json.dumps  # JSON's strings are YAML's
     lines = [
-        "# What this environment serves. `slipway promote` writes it; commit it and nothing else.",
+        "# What this environment serves. `slipway promote` and `slipway pin` write it; commit it and nothing else.",
         "apiVersion: slipway.dev/v1",
         "kind: ServedModel",
         "metadata:",
@@ -77,8 +78,9 @@ def render_model_patch(served: ServedModel) -> str:
         *(f"    {key}: {quoted(getattr(served, name))}" for name, key in _ANNOTATIONS.items()),
         "spec:",
         f"  modelUri: {quoted(served.model_uri)}",
-        f"  image: {quoted(served.serve_image or NO_IMAGE)}",
         f'  empty: "{"false" if served.version else "true"}"',
+        "  # The server. This line parts it from the model: either may be changed, or reverted, without the other.",
+        f"  image: {quoted(served.serve_image or NO_IMAGE)}",
     ]
     return "\n".join(lines) + "\n"
 
