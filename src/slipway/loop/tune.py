@@ -29,7 +29,6 @@ from slipway.errors import UserError
 from slipway.files import check_replaceable, whole_folder, write_json
 from slipway.loop.experiment import Experiment, read_experiment
 from slipway.loop.katib import EXPERIMENT_LABEL, FAILED, KILLED, OUT, STOPPED, SUCCEEDED, TRIALS, UNAVAILABLE
-from slipway.loop.signals import orderly_end
 from slipway.loop.trial import Processes, Trial, run_trial
 
 EXPERIMENT = Path("k8s/katib/experiment.yaml")
@@ -58,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(
             f"{experiment.path}: the trial takes {lacking[0]} from the cluster: set it in this environment as well."
         )
-    with orderly_end(), whole_folder(args.out, TRIALS) as folder:
+    with whole_folder(args.out, TRIALS) as folder:
         search = Search(experiment, folder, args.seed)
         succeeded = search.run(most, min(args.parallel or sys.maxsize, experiment.parallel))
         write_json(folder / TRIALS, search.as_trial_list())
