@@ -30,6 +30,14 @@ def test_the_pipelines_lock_is_not_stale() -> None:
     assert stale == [], "run `dvc repro` and commit dvc.lock"
 
 
+def test_what_a_model_says_it_is_made_of_is_what_dvc_trains_again_for() -> None:
+    from slipway.model.train import CODE
+
+    stage = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]["train"]
+    assert [dep for dep in stage["deps"] if dep.endswith(".py")] == [f"src/slipway/model/{name}" for name in CODE]
+    assert stage["params"] == ["split", "train"]
+
+
 def test_no_two_jobs_disagree_on_a_version() -> None:
     versions: dict[str, dict[str, str]] = {}
     shared = [lock for lock in Path("requirements").glob("*.txt") if lock.name != OF_ITS_OWN]

@@ -93,7 +93,7 @@ def pinned(text: str, image: str, digest: str, inputs: str, path: Path = EXPERIM
     Raises:
         UserError: the digest is none, or the file has no image pinned by digest, or several.
     """
-    _check(digest)
+    _check_digest(digest)
     found = _IMAGE.findall(text)
     if len(found) != 1:
         raise UserError(f"{path}: {len(found)} lines have an image pinned by digest; there must be exactly one.")
@@ -118,7 +118,7 @@ def pin_server(image: str, digest: str) -> None:
     from slipway.loop.promote import environments, manifest_of
     from slipway.serving.manifest import read_model_patch, render_model_patch
 
-    _check(digest)
+    _check_digest(digest)
     manifests = {path: read_model_patch(path) for path in map(manifest_of, environments())}
     for path, served in manifests.items():
         write_text(path, render_model_patch(replace(served, serve_image=f"{image}@{digest}")))
@@ -189,7 +189,7 @@ def _known_digest(image: str, tag: str) -> str:
         raise
 
 
-def _check(digest: str) -> None:
+def _check_digest(digest: str) -> None:
     if not _DIGEST.fullmatch(digest):
         raise UserError(f"--digest: {digest!r} is not sha256: and 64 hexadecimal digits.")
 
