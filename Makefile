@@ -69,6 +69,7 @@ lint: setup  ## style, types, YAML, Dockerfile, shell, workflows, secrets
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo 2>&1
 	$(VENV)/bin/yamllint --strict .
 	$(VENV)/bin/hadolint Dockerfile .github/smoke/Dockerfile k8s/serving/overlays/graph/Dockerfile
 	$(VENV)/bin/shellcheck --shell=sh requirements/compile.sh

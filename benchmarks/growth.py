@@ -28,8 +28,8 @@ SIZES = (1, 3, 10)
 MEMORY_AT_MOST = 2.0
 TRIAL = ["--members", "1", "--rounds", "40"]
 IMPORTS = {
-    "prepare": "import slipway.model.prepare",
-    "train": "import slipway.model.train as t; t.import_xgboost()",
+    "prepare": "import slipway.learning.prepare",
+    "train": "import slipway.learning.train as t; t.import_xgboost()",
 }
 
 

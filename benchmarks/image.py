@@ -43,7 +43,7 @@ def measure(engine: Engine, folder: Path) -> int:
     if whole[-len(held) :] != engine.layers(before):
         raise RuntimeError("the upper layers are not those of the whole image")
 
-    code = folder / "src/slipway/model/train.py"
+    code = folder / "src/slipway/learning/train.py"
     text = code.read_text()
     code.write_text(f"{text}\n# a change\n")
     code_layers = new_layers(engine, folder, "code", held)

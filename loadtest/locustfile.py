@@ -15,7 +15,7 @@ import gevent
 from locust import FastHttpUser, LoadTestShape, constant, events, task
 
 from slipway.files import write_json
-from slipway.loop.load import SETTINGS, Recorder
+from slipway.serving.load import SETTINGS, Recorder
 
 DEFAULTS = {
     "rows": "data/prepared/sample.json", "name": "flight-delay", "bad_share": 0.02, "pause_ms": 0.0, "shape": "steady",
@@ -93,7 +93,7 @@ def right(text: str, rows: int) -> bool:
 
 
 def outcome_of(response: Any) -> str:
-    """One of ``slipway.loop.load.OUTCOMES``."""
+    """One of ``slipway.serving.load.OUTCOMES``."""
     status = response.status_code
     if not status:
         return "no_answer"

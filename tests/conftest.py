@@ -154,7 +154,7 @@ def small_repository(small_months: Path, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new mlflow.db: making its 65 tables takes seconds, so it is made once and copied."""
-    from slipway.loop.registry import open_registry
+    from slipway.registry.registry import open_registry
 
     def make(folder: Path) -> None:
         open_registry(f"sqlite:///{folder}/mlflow.db")

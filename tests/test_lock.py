@@ -31,10 +31,10 @@ def test_the_pipelines_lock_is_not_stale() -> None:
 
 
 def test_what_a_model_says_it_is_made_of_is_what_dvc_trains_again_for() -> None:
-    from slipway.model.train import CODE
+    from slipway.learning.train import CODE
 
     stage = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]["train"]
-    assert [dep for dep in stage["deps"] if dep.endswith(".py")] == [f"src/slipway/model/{name}" for name in CODE]
+    assert [dep for dep in stage["deps"] if dep.endswith(".py")] == [f"src/slipway/{name}" for name in CODE]
     assert stage["params"] == ["split", "train"]
 
 

@@ -223,7 +223,7 @@ def test_an_error_of_ours_keeps_its_traceback(workspace: Path, monkeypatch: pyte
     def broken(*_: object) -> None:
         raise ConnectionResetError(104, "Connection reset by peer")
 
-    monkeypatch.setattr("slipway.model.prepare.month_files", broken)
+    monkeypatch.setattr("slipway.learning.prepare.month_files", broken)
     with pytest.raises(ConnectionResetError):
         main(["prepare"])
 
@@ -237,7 +237,7 @@ def test_a_stop_that_comes_out_as_another_error_is_a_stop(
         except KeyboardInterrupt:
             raise ImportError("initialization failed") from None
 
-    monkeypatch.setattr("slipway.model.prepare.month_files", stopped_while_loading)
+    monkeypatch.setattr("slipway.learning.prepare.month_files", stopped_while_loading)
     before, handler = state(), signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

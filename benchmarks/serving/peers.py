@@ -223,7 +223,7 @@ class Running:
 
     def difference(self) -> float:
         """The largest difference between its 32 answers and XGBoost's."""
-        from slipway.model.ensemble import load_ensemble
+        from slipway.learning.ensemble import load_ensemble
 
         features = np.array([self._encode(row) for row in self._rows[:32]], dtype=np.float32)
         expected = load_ensemble(self._model).predict(features)
@@ -289,7 +289,7 @@ def _free_ports(count: int) -> list[int]:
 
 def compiled(folder: Path) -> Path:
     """A compiled copy of the model."""
-    from slipway.serving.compile import compile_ensemble
+    from slipway.learning.compile import compile_ensemble
 
     copy = WORK / "model"
     shutil.rmtree(copy, ignore_errors=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from slipway.loop.demo_page import latency_curve
+from slipway.demo.demo_page import latency_curve
 from tests.demo.conftest import Demo, clean_clone, stranger
 
 pytestmark = pytest.mark.demo

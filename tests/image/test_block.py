@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from slipway.__main__ import main
-from slipway.loop.image import BEGIN, END, data_block
+from slipway.release.image import BEGIN, END, data_block
 
 DOCKERFILE = Path("Dockerfile").resolve()
 LAYERS_AT_MOST = 127

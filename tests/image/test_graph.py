@@ -16,7 +16,7 @@ import yaml
 from benchmarks.engine import Engine
 
 from slipway.__main__ import main
-from slipway.serving.compile import compile_ensemble
+from slipway.learning.compile import compile_ensemble
 from slipway.serving.model import load_model
 from tests.conftest import ROOT
 from tests.image.conftest import wait_for

@@ -23,7 +23,7 @@ def test_the_layers_alone_are_the_images_layers(engine: Engine, image: str, uppe
 
 
 def test_a_change_of_code_moves_one_layer_of_kilobytes(engine: Engine, upper: list[str], changed: Path) -> None:
-    code = changed / "src/slipway/model/train.py"
+    code = changed / "src/slipway/learning/train.py"
     code.write_text(code.read_text() + "\n# a change\n")
     tag = engine.build_without_packages(changed, "slipway-test:code")
     *data, old, folder = upper
@@ -72,7 +72,7 @@ def test_no_secret_in_the_context_reaches_a_layer(engine: Engine, upper: list[st
         ".env", ".aws/credentials", ".dvc/config.local", "credentials", "id_rsa", "data/.env", "data/flights/.netrc",
         "data/flights/credentials", "data/prepared/token.json", "k8s/katib/credentials", "k8s/katib/.env",
         "reports/.env", "src/slipway/.env", "src/slipway/credentials", "src/slipway/model/.aws/credentials",
-        "src/slipway/loop/token.json", "src/slipway/serving/id_rsa", "requirements/.netrc", "mlflow.db",
+        "src/slipway/registry/token.json", "src/slipway/serving/id_rsa", "requirements/.netrc", "mlflow.db",
     ]  # fmt: skip
     for name in secrets:
         (changed / name).parent.mkdir(parents=True, exist_ok=True)

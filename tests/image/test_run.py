@@ -55,7 +55,7 @@ def test_a_bad_trial_ends_with_a_code_and_a_sentence(engine: Engine, image: str)
 
 def test_a_candidate_can_be_saved_and_read_again(engine: Engine, image: str) -> None:
     train = f"python -m slipway train --final --out models/challenger {' '.join(QUICK)}"
-    read = "from pathlib import Path; import slipway.model.ensemble as e; e.load_ensemble(Path('models/challenger'))"
+    read = "from pathlib import Path; import slipway.learning.ensemble as e; e.load_ensemble(Path('models/challenger'))"
     engine("run", "--rm", "--network=none", image, "sh", "-c", f'{train} && python -c "{read}"')
 
 
@@ -84,7 +84,7 @@ def server(
     engine: Engine, pushed: Path, small_repository: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The address of the serve image, its default command run as a pod would, a compiled model mounted."""
-    from slipway.serving.compile import compile_ensemble
+    from slipway.learning.compile import compile_ensemble
 
     model = tmp_path_factory.mktemp("mounted") / "model"
     shutil.copytree(small_repository / "models/current", model)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from slipway.model.prepare import sample
+from slipway.learning.prepare import sample
 from slipway.names import load_names
 from tests.manifests.strict import faults
 from tests.manifests.test_serving import build
@@ -178,8 +178,8 @@ def answers(prometheus: Prometheus) -> bool:
 @pytest.fixture(scope="module")
 def july(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The first 6,000 flights of July, checked."""
-    from slipway.loop.data import sample_months
-    from slipway.model.check import read_month
+    from slipway.learning.check import read_month
+    from slipway.learning.data import sample_months
 
     path = tmp_path_factory.mktemp("july") / "2013-07.csv"
     path.write_text("\n".join(sample_months(["2013-07"])["2013-07"].splitlines()[:6001]) + "\n")

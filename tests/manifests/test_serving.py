@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from slipway.errors import UserError
-from slipway.serving.manifest import NO_IMAGE, ServedModel, read_model_patch, render_model_patch
+from slipway.release.manifest import NO_IMAGE, ServedModel, read_model_patch, render_model_patch
 from tests.manifests.strict import faults
 
 ROOT = Path(__file__).resolve().parents[2]

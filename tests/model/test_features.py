@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from slipway.model.check import read_month
+from slipway.learning.check import read_month
 from slipway.model.features import FEATURES, NAMES, answer, encode, inputs, row_encoder, schema_json
 from slipway.model.schema import COLUMNS
 

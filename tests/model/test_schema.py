@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from slipway.model.check import read_month
+from slipway.learning.check import read_month
 from slipway.model.features import FEATURES, inputs, schema_json
 from slipway.model.schema import (
     ANSWER,

@@ -21,7 +21,7 @@ MAKE = f"""
 import subprocess, sys
 from pathlib import Path
 from slipway.__main__ import main
-from slipway.loop.data import sample_months
+from slipway.learning.data import sample_months
 
 for month, text in sample_months(["2013-01", "2013-02", "2013-03"]).items():
     head, *rows = text.splitlines(keepends=True)

@@ -17,8 +17,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from slipway.errors import UserError
-from slipway.loop.registry import CONTENT, Registry, _sentence, content_sha256, open_registry
 from slipway.names import load_names
+from slipway.registry.registry import CONTENT, Registry, _sentence, content_sha256, open_registry
 from slipway.serving.source import fetched
 from tests.services.conftest import ROOT, STORAGE
 from tests.services.mlflow_server import MlflowServer, documented_command
@@ -261,7 +261,7 @@ AT_ONCE = """
 import multiprocessing, sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from slipway.loop.registry import open_registry
+from slipway.registry.registry import open_registry
 import mlflow  # imported once, then forked
 
 uri, name, *folders = sys.argv[1:]
@@ -430,7 +430,7 @@ def test_a_wrong_address_is_a_sentence(uri: str, sentence: str) -> None:
 def test_opening_imports_what_it_needs_only(tmp_path: Path, empty_database: Path) -> None:
     """Every verb is a process: MLflow is not imported for --help, and pandas and scikit-learn not for a registry."""
     code = (
-        "import sys; from slipway.loop.registry import open_registry; assert 'mlflow' not in sys.modules\n"
+        "import sys; from slipway.registry.registry import open_registry; assert 'mlflow' not in sys.modules\n"
         "open_registry()\n"
         "assert not {'pandas', 'sklearn', 'scipy', 'matplotlib'} & set(sys.modules)\n"
         "import scipy\n"  # what was left out is still to be had

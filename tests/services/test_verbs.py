@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import yaml
 
-from slipway.loop.server import served
 from slipway.names import load_names
+from slipway.serving.served import served
 from tests.services.conftest import ROOT, STORAGE
 from tests.services.mlflow_server import MlflowServer
 from tests.services.s3 import S3

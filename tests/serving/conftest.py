@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from slipway.model.ensemble import import_xgboost, save_ensemble
+from slipway.learning.ensemble import import_xgboost, save_ensemble
+from slipway.learning.prepare import describe, sample
+from slipway.learning.train import profile
 from slipway.model.features import NAMES, answer, encode, schema_json
-from slipway.model.prepare import describe, sample
-from slipway.model.train import profile
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "not-a-secret-in-a-test"  # noqa: S105
@@ -29,8 +29,8 @@ TOKEN = "not-a-secret-in-a-test"  # noqa: S105
 @pytest.fixture(scope="session")
 def month(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The first 6,000 flights of January, checked."""
-    from slipway.loop.data import sample_months
-    from slipway.model.check import read_month
+    from slipway.learning.check import read_month
+    from slipway.learning.data import sample_months
 
     path = tmp_path_factory.mktemp("data") / "2013-01.csv"
     path.write_text("\n".join(sample_months(["2013-01"])["2013-01"].splitlines()[:6001]) + "\n")
@@ -60,7 +60,7 @@ def folder(bare_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same model, compiled."""
     import shutil
 
-    from slipway.serving.compile import compile_ensemble
+    from slipway.learning.compile import compile_ensemble
 
     path = tmp_path_factory.mktemp("compiled") / "model"
     shutil.copytree(bare_folder, path)
@@ -71,7 +71,7 @@ def folder(bare_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def other_folder(month: Any, rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another model that answers otherwise, compiled."""
-    from slipway.serving.compile import compile_ensemble
+    from slipway.learning.compile import compile_ensemble
 
     path = _train(month, rows, tmp_path_factory.mktemp("other") / "model", seed=2, rounds=5)
     compile_ensemble(path)

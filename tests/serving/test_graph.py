@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from slipway.model.ensemble import load_ensemble
+from slipway.learning.ensemble import load_ensemble
 from slipway.serving.graph import Combiner, Member, Transformer
 
 

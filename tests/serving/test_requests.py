@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slipway.learning.prepare import sample
 from slipway.model.features import encode, row_encoder, schema_json
-from slipway.model.prepare import sample
 from slipway.serving.requests import Refusal, RequestReader
 from tests.serving.test_fuzz import FUZZ, ODD_ROW, RIGHT
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from slipway.errors import UserError
-from slipway.model.ensemble import load_ensemble
+from slipway.learning.ensemble import load_ensemble
 from slipway.serving.source import fetched
 from tests.serving.conftest import ROOT, Server, serving, until
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from slipway.learning.prepare import describe
 from slipway.model.features import schema_json
-from slipway.model.prepare import describe
 from slipway.model.schema import COLUMN, drift_edges
 from slipway.serving.traffic import MISSING, Traffic, _edges
 

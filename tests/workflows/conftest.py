@@ -452,11 +452,11 @@ _NAMES = [("NAME", ""), ("EMAIL", "@example.org")]
 
 
 LIGHT = {
-    "src/slipway/loop/data.py": """
+    "src/slipway/learning/data.py": """
 def add_arguments(parser): parser.add_argument("action")
 def run(args): print("as the schema says")
 """,
-    "src/slipway/loop/report.py": """
+    "src/slipway/report/report.py": """
 from pathlib import Path
 def add_arguments(parser): parser.add_argument("--base"), parser.add_argument("--out", type=Path)
 def run(args):

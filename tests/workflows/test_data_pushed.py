@@ -17,9 +17,9 @@ import boto3
 import pytest
 import yaml
 
-from slipway.loop.github import COMMENT_LIMIT
-from slipway.loop.handover import read_verdict
-from slipway.loop.oci import digest_of
+from slipway.github.github import COMMENT_LIMIT
+from slipway.release.handover import read_verdict
+from slipway.release.oci import digest_of
 from tests.workflows.conftest import (
     BRANCH,
     BUCKET,

@@ -31,7 +31,7 @@ def triggers(workflow: str) -> dict[str, Any]:
         ("dvc.lock", "other/dvc.lock", False),
         ("v[12].[0-9]+", "v1.10", True),
         ("*.jsx?", "page.js", True),
-        ("src/slipway/model/**", "src/slipway/model/train.py", True),
+        ("src/slipway/model/**", "src/slipway/model/features.py", True),
         ("src/slipway/model/**", "src/slipway/models.py", False),
     ],
 )
@@ -48,9 +48,10 @@ def test_patterns_as_github_documents_them(pattern: str, name: str, passes: bool
         ("eta", ["params.yaml"], True),
         ("stages", ["dvc.yaml"], True),
         ("features", ["src/slipway/model/features.py"], True),
+        ("training", ["src/slipway/learning/train.py"], True),
         ("libraries", ["requirements/train.txt"], True),
         ("docs", ["docs/data.md", "README.md"], False),
-        ("loop", ["src/slipway/loop/report.py"], False),
+        ("loop", ["src/slipway/report/report.py"], False),
         ("serve", ["k8s/serving/overlays/production/model.yaml"], False),
         ("main", ["data/flights.dvc"], False),
         ("slipway/data/june", ["dvc.lock"], False),
@@ -106,10 +107,11 @@ def test_every_pull_request_starts_ci_so_that_a_required_check_never_waits() -> 
 
 
 def test_report_and_data_pushed_look_at_the_same_inputs() -> None:
-    from slipway.loop.pin import INPUTS
+    from slipway.release.pin import INPUTS
 
     paths = triggers("report")["pull_request"]["paths"]
     assert set(paths) <= set(triggers("data-pushed")["push"]["paths"])
-    for sample in ["data/x.dvc", "dvc.lock", "dvc.yaml", "params.yaml", "src/slipway/model/a.py"]:
+    code = ["src/slipway/learning/a.py", "src/slipway/model/a.py"]
+    for sample in ["data/x.dvc", "dvc.lock", "dvc.yaml", "params.yaml", *code]:
         assert matches(paths, sample)
     assert len(paths) == len(INPUTS)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from slipway.loop import pin
+from slipway.release import pin
 from tests.conftest import inside
 from tests.workflows.conftest import NAMES, PROPOSED, WITH, WITHOUT, Repository, needs_registry, program, pull_request
 from tests.workflows.github.server import APP_TOKEN, READ_TOKEN

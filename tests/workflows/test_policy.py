@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from slipway.errors import UserError
-from slipway.loop import promotion
 from slipway.names import Promotions, load_names
+from slipway.release import promotion
 from tests.workflows.conftest import ACTIONS, ROOT
 
 GITHUB = ROOT / ".github"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from slipway.loop.decision import keep
-from slipway.loop.registry import Registry, open_registry
-from slipway.serving.manifest import ServedModel, render_model_patch
-from tests.loop.test_promotion import decision_on
+from slipway.gate.decision import keep
+from slipway.registry.registry import Registry, open_registry
+from slipway.release.manifest import ServedModel, render_model_patch
+from tests.release.test_promotion import decision_on
 from tests.workflows.conftest import RULES, WITH, Repository, Run
 from tests.workflows.github import merging
 from tests.workflows.test_data_pushed import reports

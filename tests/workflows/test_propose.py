@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from slipway.__main__ import main
-from slipway.loop.github import COMMENT_LIMIT, watermark
-from slipway.loop.handover import HANDOVER, Verdict, write_patch, write_verdict
+from slipway.github.github import COMMENT_LIMIT, watermark
+from slipway.release.handover import HANDOVER, Verdict, write_patch, write_verdict
 from tests.workflows.conftest import BRANCH, PROPOSED, pull_request, report_comments
 from tests.workflows.github.server import Stand, State, write_comment
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from slipway.loop.oci import digest_of
-from slipway.serving.manifest import read_model_patch
+from slipway.release.manifest import read_model_patch
+from slipway.release.oci import digest_of
 from tests.workflows.conftest import WITH, Repository, needs_registry
 from tests.workflows.test_data_pushed import BUILD
 

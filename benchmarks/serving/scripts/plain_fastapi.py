@@ -8,7 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from slipway.model.ensemble import load_ensemble
+from slipway.learning.ensemble import load_ensemble
 from slipway.model.features import row_encoder
 
 ensemble = load_ensemble(Path(sys.argv[2]))

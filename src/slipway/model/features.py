@@ -69,7 +69,7 @@ def encode(frame: pd.DataFrame) -> np.ndarray:
     """Encode checked rows.
 
     Args:
-        frame: rows as :func:`slipway.model.check.read_month` returns them.
+        frame: rows as :func:`slipway.learning.check.read_month` returns them.
 
     Returns:
         float32, shape (rows, features), Fortran order, NaN where a value is missing.

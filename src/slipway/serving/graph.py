@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from slipway.files import read_json
-from slipway.model.ensemble import MADE_BY, import_xgboost
+from slipway.learning.ensemble import MADE_BY, import_xgboost
 from slipway.serving.requests import Refusal, RequestReader
 
 MISSING = -9999.0

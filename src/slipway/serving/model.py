@@ -13,7 +13,7 @@ import orjson
 
 from slipway.errors import UserError
 from slipway.files import read_json
-from slipway.model.ensemble import GOLDEN_TOLERANCE, MADE_BY, load_ensemble
+from slipway.learning.ensemble import GOLDEN_TOLERANCE, MADE_BY, load_ensemble
 from slipway.serving.requests import MAX_ROWS, Refusal, RequestReader
 
 COMPILED = "ensemble.onnx"
@@ -88,7 +88,7 @@ def load_model(
     """Load a model folder and predict its golden rows, from the request's JSON to the probability.
 
     Args:
-        folder: as :func:`slipway.model.ensemble.save_ensemble` writes it, with or without ``ensemble.onnx``.
+        folder: as :func:`slipway.learning.ensemble.save_ensemble` writes it, with or without ``ensemble.onnx``.
         name: what the protocol calls it.
         version: the registry's number; "local" when empty.
         max_rows: how many rows one request may bring.

@@ -113,7 +113,7 @@ def _moment(text: str) -> datetime | None:
 
 def _compiled(folder: Path, copy: Path) -> Path:
     """A compiled copy of a model folder, which stays as it is: DVC knows its bytes."""
-    from slipway.serving.compile import compile_ensemble
+    from slipway.learning.compile import compile_ensemble
 
     shutil.copytree(folder, copy)
     try:

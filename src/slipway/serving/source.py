@@ -90,7 +90,7 @@ def _download(uri: str, target: Path) -> None:
 def _resolve(uri: str, target: Path) -> str:
     if find_spec("mlflow") is None:
         raise UserError(f"--model {uri}: needs MLflow, which is not installed here; name the model's s3:// prefix.")
-    from slipway.loop.registry import open_registry
+    from slipway.registry.registry import open_registry
 
     try:
         registry = open_registry()

@@ -1,1 +1,0 @@
-"""The template's: one module for each verb of the loop."""

@@ -1,1 +1,0 @@
-"""What the report is made of: the two sides of a comparison, what is said of them, and how it is judged."""

@@ -1,0 +1,1 @@
+"""The model versions, and the way to them."""

@@ -1,0 +1,136 @@
+"""Make a model a version in the registry.
+
+  register                models/current
+  register --model models/challenger
+                          another folder that `slipway train --final --out` wrote
+
+The version holds the members, the compiled ensemble that the runtime serves, schema, profile, golden rows and metadata,
+and is tagged with where it comes from: the Git commit, DVC's md5 of the data, the image it was trained in, the
+experiment and its trials. It gets the alias challenger. The same files are never registered twice: the version that
+holds them is named again.
+
+MLFLOW_TRACKING_URI says where (default: mlflow.db in this folder). In a container without Git, SLIPWAY_GIT_SHA names
+the commit and SLIPWAY_IMAGE the image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from slipway.errors import UserError
+from slipway.files import finite, read_json, read_yaml, whole_folder, write_json
+from slipway.git import changed, git
+from slipway.learning.ensemble import MADE_BY, MARK, load_ensemble
+from slipway.learning.train import made_of
+from slipway.names import load_names
+from slipway.params import load_params
+
+CHALLENGER = "challenger"
+FLIGHTS_DVC = Path("data/flights.dvc")
+_SHA = re.compile(r"[0-9a-f]{40}")
+_WHAT_A_MODEL_IS_MADE_OF = ("src/slipway/learning", "src/slipway/model", "params.yaml", "dvc.yaml", str(FLIGHTS_DVC))
+_NO_IMAGE = "none: trained outside an image"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `slipway register`."""
+    parser.add_argument(
+        "--model", type=Path, default=Path("models/current"), metavar="DIR", help="default: %(default)s"
+    )
+    parser.add_argument("--out", type=Path, default=Path("build/register"), metavar="DIR", help="default: %(default)s")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Register and set the alias challenger."""
+    from slipway.registry.registry import open_registry
+
+    name = load_names().model
+    needed = ("data_md5", "experiment", "trials", "trained_on", "made_of")
+    metadata = read_json(args.model / "metadata.json", MADE_BY, *needed)
+    if metadata["made_of"] != made_of(load_params()):
+        raise UserError(
+            f"{args.model} was trained with other code, or another split or train in params.yaml, than stand here now, "
+            "so the version could not be traced back: train it again."
+        )
+    origin = lineage(metadata)
+    folder = deployable(args.model, origin, args.out / "model")
+    registry = open_registry()
+    metadata = read_json(folder / "metadata.json", MADE_BY)
+    version = registry.register_folder(
+        name, folder, tags=origin, params=_run_params(metadata), metrics=_run_metrics(metadata)
+    )
+    registry.set_alias(name, CHALLENGER, version.version)
+    print(f"{version.spec}  {CHALLENGER}, {metadata['members']} members, content {version.tags['content_sha256'][:12]}")
+
+
+def lineage(metadata: dict[str, Any]) -> dict[str, str]:
+    """Where a model comes from, as the version's tags: git_sha, data_md5, train_image, experiment, trials.
+
+    Raises:
+        UserError: the commit is not known, or what stands in the folder is not what the commit says.
+    """
+    return {
+        "git_sha": _git_sha(metadata["data_md5"]),
+        "data_md5": metadata["data_md5"],
+        "train_image": os.environ.get("SLIPWAY_IMAGE") or _NO_IMAGE,
+        "experiment": metadata["experiment"] or "none: parameters of params.yaml",
+        "trials": ", ".join(trial["name"] for trial in metadata["trials"]) or "none: parameters of params.yaml",
+        "trained_on": f"{metadata['trained_on'][0]} to {metadata['trained_on'][-1]}",
+    }
+
+
+def _git_sha(data_md5: str) -> str:
+    """The newest commit that changed what a model is made of."""
+    if sha := os.environ.get("SLIPWAY_GIT_SHA"):
+        if not _SHA.fullmatch(sha):
+            raise UserError(f"SLIPWAY_GIT_SHA is {sha!r}, expected the 40 hexadecimal digits of a commit.")
+        return sha
+    if dirty := changed(*_WHAT_A_MODEL_IS_MADE_OF):
+        raise UserError(
+            f"{dirty[0]} differs from the commit, so the version could not be traced back: commit it first "
+            f"({len(dirty)} such files)."
+        )
+    tracked = tracked_md5()
+    if tracked != data_md5:
+        raise UserError(
+            f"the model was prepared from data with md5 {data_md5}, and {FLIGHTS_DVC} says {tracked}: "
+            "run `dvc add data/flights`, commit it, and `dvc repro`."
+        )
+    # Not HEAD: a commit that changes nothing of these would make the same files another version.
+    return git("log", "-1", "--format=%H", "--", *_WHAT_A_MODEL_IS_MADE_OF)
+
+
+def tracked_md5() -> str | None:
+    """DVC's address of the data at this commit; None when the data is not tracked."""
+    if not FLIGHTS_DVC.exists():
+        return None
+    try:
+        md5: str = read_yaml(FLIGHTS_DVC)["outs"][0]["md5"]
+    except (KeyError, IndexError, TypeError):
+        raise UserError(f"{FLIGHTS_DVC} names no md5: make it again with `dvc add data/flights`.") from None
+    return md5
+
+
+def deployable(model: Path, origin: dict[str, str], out: Path) -> Path:
+    """A model folder, checked, with its origin in metadata.json and compiled for the runtime."""
+    from slipway.learning.compile import compile_ensemble
+
+    metadata = load_ensemble(model).metadata
+    with whole_folder(out, MARK) as folder:
+        shutil.copytree(model, folder, dirs_exist_ok=True)
+        write_json(folder / "metadata.json", metadata | {"lineage": origin})
+        compile_ensemble(folder)
+    return out
+
+
+def _run_params(metadata: dict[str, Any]) -> dict[str, Any]:
+    return {f"{i}.{name}": value for i, recipe in enumerate(metadata["recipes"]) for name, value in recipe.items()}
+
+
+def _run_metrics(metadata: dict[str, Any]) -> dict[str, float]:
+    return {f"{t['metric']}.{i}": finite(t["value"]) for i, t in enumerate(metadata["trials"])}

@@ -1,0 +1,1 @@
+"""What is pinned, promoted, and traced back: files at a commit."""

@@ -1,0 +1,1 @@
+"""What makes a repository of one's own from the template."""

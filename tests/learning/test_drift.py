@@ -1,0 +1,93 @@
+"""Drift: the index by its definition, and honest words where two periods cannot be compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import entropy
+
+from slipway.learning.drift import Drift, drift, panel, stability_index
+
+EXPECTED = {"temp": "a number from -40 to 130 (°F) or nothing", "carrier": "one of AA, UA", "date": "a date"}
+
+
+def column(missing: int = 0, **buckets: int) -> dict[str, Any]:
+    """A column of a month as `slipway prepare` counts it; ``_3=5`` is five rows in bucket 3."""
+    return {"missing": missing, "buckets": {name.removeprefix("_"): count for name, count in buckets.items()}}
+
+
+def moved(before: dict[str, Any], after: dict[str, Any], expected: dict[str, str] | None = None) -> list[Drift]:
+    """Drift at the customary levels."""
+    return drift(before, after, 0.1, 0.25, expected or EXPECTED, EXPECTED)
+
+
+def test_the_index_is_jeffreys_divergence_of_the_smoothed_shares() -> None:
+    before, after = np.array([30, 50, 20, 0]), np.array([300, 200, 400, 100])
+    p = (before + 0.5) / (before + 0.5).sum()
+    q = (after + 0.5) / (after + 0.5).sum()
+    expected = entropy(p, q) + entropy(q, p)
+    assert stability_index(list(before), list(after)) == pytest.approx(expected, rel=1e-12)
+    assert stability_index(list(after), list(before)) == pytest.approx(expected, rel=1e-12)
+    assert stability_index([7, 7], [7, 7]) == 0
+    assert np.isfinite(stability_index([0, 100], [100, 0]))
+
+
+def test_levels_and_order() -> None:
+    before = {"temp": column(_1=100, _2=100), "carrier": column(AA=500, UA=500), "date": column(Mon=100, Tue=100)}
+    after = {"temp": column(_1=100, _2=160), "carrier": column(AA=900, UA=100), "date": column(Mon=101, Tue=100)}
+    found = moved(before, after)
+    assert [entry.name for entry in found] == ["carrier", "temp", "date"]
+    assert [entry.level for entry in found] == ["alert", "", ""]
+    assert [entry.level for entry in drift(before, after, 0.01, 9.0, EXPECTED, EXPECTED)] == ["warning", "warning", ""]
+
+
+def test_what_goes_missing_is_drift() -> None:
+    [found] = moved({"temp": column(missing=5, _1=95)}, {"temp": column(missing=60, _1=40)})
+    assert found.level == "alert"
+    assert found.missing == (0.05, 0.6)
+    assert (found.before, found.after, found.labels) == ([0.95], [0.4], ["-31.5"])
+
+
+def test_a_range_that_changed_is_not_compared() -> None:
+    [found] = moved({"temp": column(_1=9)}, {"temp": column(_8=9)}, {"temp": "a number from -100 to 200 (°F)"})
+    assert found.index is None and found.level == ""
+    assert found.reason == "its range in the schema changed, so the buckets differ"
+    [same] = moved({"temp": column(_1=9)}, {"temp": column(_1=9)}, {"temp": "a number from -40 to 130 (°F)"})
+    assert same.index == 0  # only whether nothing is allowed changed
+
+
+def test_a_new_column_and_an_empty_one_come_last() -> None:
+    found = moved(
+        {"carrier": column(AA=1), "temp": column()},
+        {"temp": column(_1=4), "date": column(Mon=1), "carrier": column(AA=2)},
+    )
+    assert [(entry.name, entry.reason) for entry in found] == [
+        ("carrier", ""), ("date", "new column"), ("temp", "no rows"),
+    ]  # fmt: skip
+
+
+def test_a_numeric_column_shows_the_stretch_in_use_with_its_gaps() -> None:
+    [found] = moved({"temp": column(_2=10, _4=10)}, {"temp": column(_4=10, _6=10)})
+    assert found.numeric
+    assert len(found.labels) == 5 and found.labels[0] == "-23"
+    assert found.before == [0.5, 0, 0.5, 0, 0] and found.after == [0, 0, 0.5, 0, 0.5]
+
+
+def test_of_many_categories_the_plot_shows_those_that_moved_most() -> None:
+    before = {f"K{place:02}": 100 for place in range(40)}
+    after = before | {"K07": 900, "NEW": 50}
+    [found] = moved({"carrier": column(**before)}, {"carrier": column(**after)})
+    assert len(found.labels) == 41
+    shown = panel(found)
+    assert len(shown["labels"]) == 12
+    assert {"K07", "NEW"} <= set(shown["labels"])
+    assert shown["before"] == sorted(shown["before"], reverse=True)
+
+
+def test_a_category_named_missing_is_a_category() -> None:
+    [found] = moved({"carrier": column(10, _missing=90)}, {"carrier": column(90, _missing=10)})
+    assert found.labels == ["missing"]
+    assert (found.before, found.after, found.missing) == ([0.9], [0.1], (0.1, 0.9))
+    assert found.level == "alert"
