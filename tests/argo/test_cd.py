@@ -73,6 +73,7 @@ class Backoff(Strict):
 
 class Retry(Strict):
     limit: int
+    refresh: bool
     backoff: Backoff
 
 
