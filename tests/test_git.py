@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slipway.errors import UserError
-from slipway.git import changed, git
+from slipway.git import changed, cut_off, git, newest_change
 
 
 @pytest.fixture
@@ -74,3 +74,28 @@ def test_without_git_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match="git is not installed"):
         git("--version")
+
+
+def test_the_newest_change_of_a_file_and_none(repository: Path) -> None:
+    first = git("rev-parse", "HEAD")
+    (repository / "params.yaml").write_text("2\n")
+    commit()
+    assert (newest_change("src/model"), newest_change("params.yaml")) == (first, git("rev-parse", "HEAD"))
+    assert newest_change("nothing.yaml") == "" and cut_off() == frozenset()
+
+
+def test_where_a_shallow_clone_ends_nobody_knows_which_commit_changed_what(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for text in ("2\n", "3\n"):
+        (repository / "params.yaml").write_text(text)
+        commit()
+    clone = tmp_path_factory.mktemp("clone") / "shallow"
+    git("clone", "-q", "--depth", "2", f"file://{repository}", str(clone))
+    monkeypatch.chdir(clone / "src")
+    assert cut_off() == {git("rev-parse", "HEAD~1")}, "from a folder below, too"
+    assert newest_change("../params.yaml") == git("rev-parse", "HEAD")
+    with pytest.raises(UserError, match=r"which commit changed model last is not known, .*`git fetch --unshallow`"):
+        newest_change("model")
+    git("fetch", "-q", "--unshallow")
+    assert newest_change("model") == git("rev-list", "--max-parents=0", "HEAD")

@@ -307,6 +307,41 @@ def test_a_commit_that_is_not_in_the_clone_is_a_broken_link(
     assert "does not have the commit" in links(capsys, f"{MODEL}/1", code=1)["code"]["broken"]
 
 
+def cut(repository: Path, depth: int) -> Path:
+    """A shallow clone, with what Git does not hold beside it."""
+    clone = repository.with_name("cut")
+    git("clone", "--quiet", f"--depth={depth}", f"file://{repository}", str(clone))
+    for name in ("models", "mlflow.db", "mlruns", "data/flights", "data/prepared", ".dvc/cache"):
+        if (repository / name).exists():
+            (clone / name).symlink_to(repository / name)
+    return clone
+
+
+def test_a_shallow_clone_registers_under_no_commit_that_it_merely_ends_at(
+    champion: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learnt_from = git("rev-parse", "HEAD~1")
+    monkeypatch.chdir(cut(champion, 1))
+    assert main(["register"]) == 2
+    assert "this clone is shallow: fetch the rest with `git fetch --unshallow`" in said(capsys)
+    git("fetch", "--quiet", "--unshallow")
+    assert main(["register"]) == 0
+    assert registry().resolve(f"{MODEL}@challenger").tags["git_sha"] == learnt_from
+
+
+def test_a_trace_in_a_shallow_clone_makes_up_no_dates(
+    champion: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git("commit", "--quiet", "--allow-empty", "--message", "Something else")
+    monkeypatch.chdir(cut(champion, 1))
+    chain = links(capsys, "production", code=1)
+    assert chain["manifest"]["value"] == str(PRODUCTION) and "is shallow" in chain["manifest"]["broken"]
+    assert "since" not in chain["data"]["value"] and "is shallow" in chain["data"]["broken"]
+    assert "fetch it" in chain["code"]["broken"]
+    git("fetch", "--quiet", "--unshallow")
+    assert chain["manifest"]["value"] in links(capsys, "production")["manifest"]["value"]
+
+
 def test_where_nothing_is_served_no_alias_moves(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["register"]) == 0
     registry().set_alias(MODEL, "champion", 1)

@@ -376,7 +376,58 @@ def test_a_shallow_clone_is_told_apart(
     git("clone", "--quiet", "--depth", "1", f"file://{folder}", str(tmp_path / "shallow"))
     monkeypatch.chdir(tmp_path / "shallow")
     assert main(["report", "--base", "HEAD~1"]) == 2
-    assert "This clone is shallow: fetch the whole history" in capsys.readouterr().err
+    assert "This clone is shallow: fetch the rest with `git fetch --unshallow`" in capsys.readouterr().err
+    git("fetch", "--quiet", "--depth", "1", "origin", "main:refs/remotes/origin/main")
+    assert base_revision("origin/main"), "a base that is named and there needs no history"
+
+
+@pytest.mark.parametrize("depth", ["--depth=1", "--depth=2", "--no-single-branch --depth=1"])
+@pytest.mark.parametrize("branch", ["june", "main"])
+def test_a_shallow_clone_does_not_call_it_the_first_report(
+    repositories: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    branch: str,
+    depth: str,
+) -> None:
+    git("clone", "--quiet", str(repositories / "june"), str(tmp_path / "origin"))
+    monkeypatch.chdir(tmp_path / "origin")
+    for name in ("main", "june"):  # what each of them began with is out of sight of a depth of 2
+        git("switch", "--quiet", name)
+        git("commit", "--quiet", "--allow-empty", "--message", f"{name}, once more")
+        git("commit", "--quiet", "--allow-empty", "--message", f"{name}, and again")
+    git("clone", "--quiet", "--branch", branch, *depth.split(), f"file://{tmp_path / 'origin'}", str(tmp_path / "cut"))
+    monkeypatch.chdir(tmp_path / "cut")
+    assert main(["report"]) == 2
+    captured = capsys.readouterr()
+    assert "First report" not in captured.out and not Path("build").exists()
+    assert "`git fetch" in captured.err
+    git("fetch", "--quiet", "--unshallow", "origin", "+refs/heads/*:refs/remotes/origin/*")
+    base = base_revision(None)
+    assert base and base.name == ("the commit before" if branch == "main" else "the commit this branch left main at")
+
+
+def test_on_the_main_of_a_shallow_clone_what_is_not_committed_is_compared_with_the_last_commit(
+    repositories: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git("clone", "--quiet", "--depth", "1", f"file://{repositories / 'main'}", str(tmp_path / "cut"))
+    monkeypatch.chdir(tmp_path / "cut")
+    Path("params.yaml").write_text("")
+    base = base_revision(None)
+    assert base and (base.sha, base.name) == (git("rev-parse", "HEAD"), "the last commit")
+
+
+def test_a_clone_of_one_branch_alone_says_that_main_is_missing(
+    repositories: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git("clone", "--quiet", "--single-branch", "-b", "june", f"file://{repositories / 'june'}", str(tmp_path / "one"))
+    monkeypatch.chdir(tmp_path / "one")
+    assert main(["report"]) == 2
+    assert "this clone has no main" in (said := capsys.readouterr().err) and "--base" in said
+    git("fetch", "--quiet", "origin", "main:refs/remotes/origin/main")
+    base = base_revision(None)
+    assert base and base.name == "the commit this branch left main at"
 
 
 def test_a_clone_without_data_is_not_out_of_date(

@@ -277,10 +277,12 @@ class Repository:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def pushed(self, branch: str, workflow: str = "data-pushed", **more: Any) -> Run:
-        """Run a workflow for a push of what ``branch`` is at."""
+    def pushed(self, branch: str, workflow: str = "data-pushed", by: str = "User", **more: Any) -> Run:
+        """Run a workflow for a push of what ``branch`` is at, by a User or by a Bot."""
         sha = self.github.head_of(self.name, branch)
-        event = {"ref": f"refs/heads/{branch}", "after": sha, "head_commit": {"id": sha, "message": self._subject(sha)}}
+        author = {"name": self._log(sha, "%an"), "email": self._log(sha, "%ae")}
+        commit = {"id": sha, "message": self._log(sha, "%B"), "author": author}
+        event = {"ref": f"refs/heads/{branch}", "after": sha, "head_commit": commit, "sender": {"type": by}}
         return self.run(workflow, "push", event, branch, **more)
 
     def run(self, workflow: str, name: str, event: dict[str, Any], branch: str = "main", **more: Any) -> Run:
@@ -372,9 +374,11 @@ class Repository:
             state,
         )
 
-    def _subject(self, sha: str) -> str:
+    def _log(self, sha: str, what: str) -> str:
         folder = str(self.github.git_folder(self.name))
-        done = subprocess.run(["git", "-C", folder, "log", "-1", "--format=%B", sha], capture_output=True, text=True)
+        done = subprocess.run(
+            ["git", "-C", folder, "log", "-1", f"--format={what}", sha], capture_output=True, text=True
+        )
         return done.stdout.strip()
 
 

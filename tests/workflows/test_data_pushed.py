@@ -17,7 +17,7 @@ import boto3
 import pytest
 import yaml
 
-from slipway.github.github import COMMENT_LIMIT
+from slipway.github.github import COMMENT_LIMIT, IDENTITY
 from slipway.release.handover import read_verdict
 from slipway.release.oci import digest_of
 from tests.workflows.conftest import (
@@ -177,9 +177,27 @@ def objects(storage: dict[str, str]) -> set[str]:
 
 def test_what_the_workflow_itself_commits_sets_off_nothing(light: Repository) -> None:
     # On the branch of a pull request opened by hand, where the pin is committed.
+    name, email = IDENTITY
+    light.git("config", "user.name", name)
+    light.git("config", "user.email", email)
     light.push(BRANCH, f"slipway: pin what {BRANCH} came to")
-    run = light.pushed(BRANCH)
+    run = light.pushed(BRANCH, by="Bot")
     assert run.green and run.stubbed == [], run
+
+
+@pytest.mark.parametrize(
+    ("by", "message"),
+    [
+        ("User", f"slipway: pin what {BRANCH} came to"),
+        ("User", "slipway: more flights"),
+        ("Bot", f"slipway: pin what {BRANCH} came to"),  # another's: authored by nobody of ours
+        ("Bot", "Bump xgboost"),
+    ],
+)
+def test_nobody_elses_commit_is_silenced_whatever_it_says(light: Repository, by: str, message: str) -> None:
+    light.push(BRANCH, message)
+    run = light.pushed(BRANCH, by=by, settings={"AWS_ROLE": ""})
+    assert run.green and "Not enabled" in run.summary, "it began, and looked for its settings"
 
 
 @needs_registry

@@ -100,6 +100,21 @@ def test_no_checkout_leaves_its_token_behind() -> None:
         assert step["with"]["persist-credentials"] is False, where
 
 
+ASKS_HISTORY = re.compile(r"slipway (refresh|report|propose|release|register|trace|demo)\b|make (test|lint|demo)\b")
+"""What asks Git for more than the commit that is checked out; `make lint` looks for secrets in all of it."""
+
+
+def test_who_asks_git_for_its_history_has_all_of_it() -> None:
+    found = set()
+    for path in WORKFLOWS:
+        for name, job in read(path)["jobs"].items():
+            if any(ASKS_HISTORY.search(step.get("run", "")) for step in job["steps"]):
+                (checkout,) = (step for step in job["steps"] if "actions/checkout@" in step.get("uses", ""))
+                assert checkout["with"].get("fetch-depth") == 0, f"{path.stem}: {name}"
+                found.add(path.stem)
+    assert {"ci", "data-pushed", "report", "promote", "template-release"} <= found
+
+
 @pytest.mark.parametrize("path", [*WORKFLOWS, *COMPOSITES], ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_no_workflow_carries_a_name_that_init_would_have_to_change(path: Path) -> None:
     # GitHub lets no workflow's token change a file in .github/workflows.

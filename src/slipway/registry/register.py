@@ -24,7 +24,7 @@ from typing import Any
 
 from slipway.errors import UserError
 from slipway.files import finite, read_json, read_yaml, whole_folder, write_json
-from slipway.git import changed, git
+from slipway.git import changed, newest_change
 from slipway.learning.ensemble import MADE_BY, MARK, load_ensemble
 from slipway.learning.train import made_of
 from slipway.names import load_names
@@ -102,7 +102,7 @@ def _git_sha(data_md5: str) -> str:
             "run `dvc add data/flights`, commit it, and `dvc repro`."
         )
     # Not HEAD: a commit that changes nothing of these would make the same files another version.
-    return git("log", "-1", "--format=%H", "--", *_WHAT_A_MODEL_IS_MADE_OF)
+    return newest_change(*_WHAT_A_MODEL_IS_MADE_OF)
 
 
 def tracked_md5() -> str | None:

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from slipway.errors import UserError
-from slipway.git import git
+from slipway.git import HOW_TO_FETCH, cut_off, git, newest_change
 from slipway.registry.registry import Version, open_registry
 from slipway.release.manifest import ServedModel, read_model_patch
 from slipway.release.promote import OVERLAYS, environments
@@ -77,7 +77,7 @@ def chain(what: str) -> list[Link]:
         raise UserError(f"{path} serves no model yet: promote one first.")
     version = registry.resolve(served.version)
     return [
-        Link("manifest", f"{path}, {_last_commit_of(path)}"),
+        _manifest(path),
         Link("served from", served.model_uri, _disagreement(served, version, registry.storage_uri(version))),
         *([Link("served by", served.serve_image)] if served.serve_image else []),
         *_of_version(version),
@@ -117,7 +117,7 @@ def _code(sha: str) -> Link:
     if not _SHA.fullmatch(sha):
         return Link("code", sha or "?", "no commit was recorded")
     try:
-        return Link("code", git("show", "--no-patch", "--format=%h %ad %s", "--date=short", sha))
+        return Link("code", _described(sha))
     except UserError:
         return Link("code", sha, "this clone does not have the commit: fetch it")
 
@@ -125,11 +125,22 @@ def _code(sha: str) -> Link:
 def _data(md5: str) -> Link:
     if not md5:
         return Link("data", "?", "no data was recorded")
-    commit = git("log", "--all", "--format=%h %ad %s", "--date=short", "-S", md5, "--reverse", "--", "data/flights.dvc")
-    if not commit:
+    commits = git("log", "--all", "--format=%H", "-S", md5, "--reverse", "--", "data/flights.dvc").split()
+    end = cut_off()
+    if end and (not commits or commits[0] in end):
+        return Link("data", f"md5 {md5}", f"since when is not known, this clone is shallow: {HOW_TO_FETCH}")
+    if not commits:
         return Link("data", f"md5 {md5}", "no commit of this clone has data/flights.dvc with it")
-    return Link("data", f"md5 {md5}, since {commit.splitlines()[0]}")
+    return Link("data", f"md5 {md5}, since {_described(commits[0])}")
 
 
-def _last_commit_of(path: Path) -> str:
-    return git("log", "-1", "--format=since %h %ad %s", "--date=short", "--", str(path)) or "not committed yet"
+def _manifest(path: Path) -> Link:
+    try:
+        commit = newest_change(str(path))
+    except UserError as error:
+        return Link("manifest", str(path), str(error).rstrip("."))
+    return Link("manifest", f"{path}, since {_described(commit)}" if commit else f"{path}, not committed yet")
+
+
+def _described(commit: str) -> str:
+    return git("show", "--no-patch", "--format=%h %ad %s", "--date=short", commit)

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from slipway.errors import UserError
+from slipway.git import HOW_TO_FETCH, cut_off
 
 MAIN = ("origin/main", "main")
 FIRST_OF_BRANCH = "the commit this branch left main at"
@@ -64,20 +65,19 @@ def base_revision(asked: str | None) -> Revision | None:
     changes, and the commit before it when there are none. None when there is no such commit yet.
 
     Raises:
-        UserError: the commit that was asked for does not exist here, or this folder is in no Git repository.
+        UserError: the commit that was asked for does not exist here; which one it is lies behind the end of a shallow
+            clone, or main is not in this clone; or this folder is in no Git repository.
     """
     if git("rev-parse", "--git-dir") is None:
         raise UserError("this folder is in no Git repository: make it one with `git init`, or go to the repository.")
     if asked is not None:
         sha = commit(asked)
         if sha is None:
-            shallow = git("rev-parse", "--is-shallow-repository") == "true"
             raise UserError(
                 f"--base {asked}: no such commit here. "
                 + (
-                    "This clone is shallow: fetch the whole history (`git fetch --unshallow`; fetch-depth: 0 in a "
-                    "workflow)."
-                    if shallow
+                    f"This clone is shallow: {HOW_TO_FETCH}."
+                    if cut_off()
                     else "`git fetch` brings what others pushed; `git log --oneline` shows what there is."
                 )
             )
@@ -85,6 +85,14 @@ def base_revision(asked: str | None) -> Revision | None:
     head = commit("HEAD")
     if head is None:
         return None
+    heads = [found for main in MAIN if (found := commit(main))]
+    if not heads and git("remote"):
+        raise UserError(
+            "this clone has no main, so nobody knows where this branch left it: `git fetch origin "
+            "main:refs/remotes/origin/main`, or name a commit with --base."
+        )
+    if cut_off() and not (head in heads[:1] and uncommitted()):
+        raise UserError(f"what this is to be compared with is not known, this clone is shallow: {HOW_TO_FETCH}.")
     for main in MAIN:
         left = git("merge-base", "HEAD", main)
         if left and left != head:

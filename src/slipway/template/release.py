@@ -16,7 +16,7 @@ from typing import Any
 
 from slipway.actions import write_summary
 from slipway.errors import UserError
-from slipway.git import git
+from slipway.git import HOW_TO_FETCH, cut_off, git
 from slipway.github.github import GitHub
 
 CHECK = "ci"
@@ -64,6 +64,8 @@ def checked(hub: GitHub, tag: str, version: str, *, tagged: bool) -> str:
         )
     commit = git("rev-parse", "--verify", f"refs/tags/{tag}^{{commit}}" if tagged else "HEAD")
     if commit not in git("rev-list", _MAIN).splitlines():
+        if cut_off():
+            raise UserError(f"whether {commit[:12]} is on main is not known, this clone is shallow: {HOW_TO_FETCH}.")
         raise UserError(f"{commit[:12]} is not on main: merge it first, and tag what main has then.")
     # The newest attempt: ci may have been cancelled and started again.
     found = hub.call("GET", f"commits/{commit}/check-runs?check_name={CHECK}&filter=latest&per_page=100")
