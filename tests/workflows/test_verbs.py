@@ -15,9 +15,10 @@ import yaml
 
 from slipway.__main__ import main
 from slipway.errors import UserError
-from slipway.github import auto_merge, oci, pin, redeliver, rules
+from slipway.github import auto_merge, redeliver, rules
 from slipway.github import github as gh
 from slipway.github.refresh import meaning
+from slipway.release import oci, pin
 from slipway.search.experiment import read_experiment
 from tests.workflows.conftest import PROPOSED, ROOT, RULES, program, pull_request
 from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, READ_TOKEN, Stand, State, write_comment
