@@ -19,17 +19,20 @@ class _Section(BaseModel):
 
 
 class Images(_Section):
-    """The two images, without tag or digest."""
+    """The images by target of the Dockerfile, without tag or digest."""
 
     train: str
     serve: str
+    loop: str
+    mlflow: str
 
 
 class Storage(_Section):
-    """Where bytes live: the DVC remote and MLflow's artifacts."""
+    """Where bytes live: the DVC remote, MLflow's artifacts, and what a workflow's steps hand on."""
 
     data: str
     models: str
+    artifacts: str
 
 
 class Namespaces(_Section):
@@ -39,6 +42,7 @@ class Namespaces(_Section):
     workflows: str
     staging: str
     production: str
+    platform: str
 
 
 class Promotions(_Section):

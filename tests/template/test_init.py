@@ -48,7 +48,9 @@ def test_every_place_gets_the_names_of_the_remote(clone: Path, capsys: pytest.Ca
     assert main(["init"]) == 0
     names = load_names(clone / "slipway.yaml")
     assert names.repository == "Acme/Flights"
-    assert names.images.train == "ghcr.io/acme/flights/train", "a registry takes lower case only"
+    assert names.images.model_dump() == {
+        target: f"ghcr.io/acme/flights/{target}" for target in ("train", "serve", "loop", "mlflow")
+    }, "a registry takes lower case only"
     assert names == BEFORE.model_copy(update={"repository": names.repository, "images": names.images})
     old = subprocess.run(
         ["git", "grep", "-il", f"{BEFORE.repository}\\|@{OWNER}/", "--", ":!docs"], capture_output=True, text=True
@@ -88,14 +90,43 @@ def test_a_mode_a_picture_and_owners_that_are_gone(clone: Path, capsys: pytest.C
 
 
 def test_buckets_are_changed_wherever_they_are_repeated(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["init", "--data", "s3://acme-data/dvc", "--models", "s3://acme-models"]) == 0
+    buckets = {"data": "s3://acme-data/dvc", "models": "s3://acme-models", "artifacts": "s3://acme-flows/steps"}
+    assert main(["init", *(f"--{kind}={bucket}" for kind, bucket in buckets.items())]) == 0
     storage = load_names(clone / "slipway.yaml").storage
-    assert (storage.data, storage.models) == ("s3://acme-data/dvc", "s3://acme-models")
+    assert storage.model_dump() == buckets
+    for old in BEFORE.storage.model_dump().values():
+        bucket = old.removeprefix("s3://").partition("/")[0]
+        assert said_in("argo", "k8s", word=rf"(s3://|bucket: ){bucket}") == [], "an S3 client's bucket, too"
     assert "url = s3://acme-data/dvc\n" in Path(".dvc/config").read_text(encoding="utf-8")
     assert "--artifacts-destination s3://acme-models --" in Path("docs/mlflow.md").read_text(encoding="utf-8")
     assert "Choose your buckets" not in capsys.readouterr().out
     assert main(["init"]) == 0
     assert load_names(clone / "slipway.yaml").storage == storage
+
+
+def test_namespaces_are_changed_wherever_they_are_repeated(clone: Path) -> None:
+    before = BEFORE.namespaces.model_dump()
+    new = {purpose: f"ml-{purpose}" for purpose in before}
+    assert main(["init", *(f"--namespace={purpose}={name}" for purpose, name in new.items())]) == 0
+    names = load_names(clone / "slipway.yaml")
+    assert names.namespaces.model_dump() == new
+    assert names.mlflow == "http://mlflow.ml-platform.svc.cluster.local:5000"
+    for old in before.values():
+        assert said_in("argo", "k8s", "slipway.yaml", word=old) == []
+    swapped = ["--namespace=staging=ml-production", "--namespace=production=ml-staging"]
+    assert main(["init", *swapped]) == 0, "two may change places"
+    assert load_names(clone / "slipway.yaml").namespaces.staging == "ml-production"
+    back = [f"--namespace={purpose}={name}" for purpose, name in before.items()]
+    assert main(["init", "--repository", BEFORE.repository, *back]) == 0
+    assert changed() == set(), "there and back again"
+
+
+def said_in(*places: str, word: str) -> list[str]:
+    """The lines with a name that stands for itself, and is not part of a longer one."""
+    found = subprocess.run(
+        ["git", "grep", "-P", rf"(?<![\w-]){word}(?![\w-])", "--", *places], capture_output=True, text=True
+    )
+    return found.stdout.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -122,6 +153,11 @@ def test_a_remote_is_understood_however_it_is_written(clone: Path, address: str,
         (["--repository", "acme/fli ghts"], "is not OWNER/REPO"),
         (["--data", "acme-data"], "--data is 'acme-data', expected s3://bucket or s3://bucket/folder"),
         (["--models", "s3://Acme_Models"], "--models is 's3://Acme_Models', expected s3://bucket"),
+        (["--artifacts", "artifacts"], "--artifacts is 'artifacts', expected s3://bucket"),
+        (["--namespace", "jobs=x"], "--namespace is 'jobs=x', expected PURPOSE=NAME: a purpose of trials, workflows,"),
+        (["--namespace", "trials=A_B"], "--namespace is 'trials=A_B', expected PURPOSE=NAME"),
+        (["--namespace", "trials=mlops"], "two purposes would share a namespace"),
+        (["--namespace", "trials=namespace"], "'namespace' is a word of"),
     ],
 )
 def test_a_name_that_is_none_changes_nothing(

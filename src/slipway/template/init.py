@@ -3,6 +3,8 @@
   init                    the names of `git remote origin`
   init --repository acme/flights --data s3://acme-data/dvc --models s3://acme-models/mlflow
                           these names, and these buckets
+  init --namespace workflows=ml-workflows --namespace platform=ml-platform
+                          these of the cluster's namespaces, where others were there before
 
 Changes slipway.yaml and every file that has to repeat what it says: CODEOWNERS, .dvc/config, the manifests under k8s/
 and argo/. Twice is as good as once; after the repository was renamed, run it again. It writes nothing under
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from slipway.errors import UserError
@@ -21,12 +24,16 @@ from slipway.git import git
 
 NAMES = Path("slipway.yaml")
 _OWNERS = Path(".github/CODEOWNERS")
-_PLACES = ("slipway.yaml", ".dvc/config", ".github/CODEOWNERS", "docs/mlflow.md", "argo", "k8s")
+_PLACES = ("slipway.yaml", ".dvc/config", ".github/CODEOWNERS", "docs/mlflow.md", "docs/platform.md", "argo", "k8s")
 """What repeats the names; the rest of the documentation speaks of the template."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}/[A-Za-z0-9._-]{1,100}")
 _ADDRESS = re.compile(
     r"(?:[a-z+]+://)?(?:[^@/\s]+@)?(?P<host>[\w-]+(?:\.[\w-]+)*(?::\d+)?)[:/](?P<name>[^/\s:]+/[^/\s]+?)(?:\.git)?/?"
 )
+_BUCKETS = ("data", "models", "artifacts")
+_NAMESPACES = ("trials", "workflows", "staging", "production", "platform")
+"""The keys of `storage` and of `namespaces` in slipway.yaml."""
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[\w.=/-]*[\w.=-])?")
 
 
@@ -35,6 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repository", metavar="OWNER/REPO", help="default: that of `git remote get-url origin`")
     parser.add_argument("--data", metavar="s3://…", help="where DVC keeps the data; default: as it is")
     parser.add_argument("--models", metavar="s3://…", help="where MLflow keeps the models; default: as it is")
+    parser.add_argument(
+        "--artifacts",
+        metavar="s3://…",
+        help="where a workflow's steps leave what the next one takes; default: as it is",
+    )
+    parser.add_argument(
+        "--namespace", action="append", default=[], metavar="PURPOSE=NAME", help=f"of {', '.join(_NAMESPACES)}"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write what was done and what is left here, too")
 
 
@@ -47,21 +62,26 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(
             f"{repository!r} is not OWNER/REPO as GitHub writes it: give --repository, such as acme/flights."
         )
-    for flag, bucket in (("--data", args.data), ("--models", args.models)):
-        if bucket and not _BUCKET.fullmatch(bucket):
-            raise UserError(f"{flag} is {bucket!r}, expected s3://bucket or s3://bucket/folder.")
+    for kind in _BUCKETS:
+        if (bucket := getattr(args, kind)) and not _BUCKET.fullmatch(bucket):
+            raise UserError(f"--{kind} is {bucket!r}, expected s3://bucket or s3://bucket/folder.")
     before = NAMES.read_text(encoding="utf-8")
-    now = {key: _named(before, key) for key in ("repository", "data", "models")}
-    buckets = {kind: getattr(args, kind) or now[kind] for kind in ("data", "models")}
+    now = {key: _named(before, key) for key in ("repository", *_BUCKETS, *_NAMESPACES)}
+    buckets = {kind: getattr(args, kind) or now[kind] for kind in _BUCKETS}
+    namespaces = _namespaces(args.namespace, now)
+    texts = _texts()
+    for name in namespaces.values():
+        if name not in namespaces and (path := next((it for it, text in texts.items() if _word(name, text)), None)):
+            raise UserError(
+                f"--namespace: {name!r} is a word of {path} already, and the next `init` could not tell the two apart: "
+                "choose another name."
+            )
     done = []
-    for path in _files():
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            continue  # an image, or the like
+    for path, text in texts.items():
         new = renamed(text, now["repository"], repository, host)
         for kind, bucket in buckets.items():
-            new = re.sub(rf"{re.escape(now[kind])}(?![\w/-])", bucket, new) if bucket != now[kind] else new
+            new = _with_bucket(new, now[kind], bucket) if bucket != now[kind] else new
+        new = _with_names(new, namespaces)
         if new != text:
             path.write_text(new, encoding="utf-8")  # in place: it keeps its mode
             done.append(str(path))
@@ -82,7 +102,47 @@ def renamed(text: str, old: str, new: str, host: str = "github.com") -> str:
         rf"(?<!/)(\b[\w-]+(?:\.[\w-]+)+(?::\d+)?/){re.escape(old.lower())}{ends}", rf"\g<1>{new.lower()}", text
     )
     text = re.sub(rf"(?<![\w./-]){re.escape(old)}{ends}", new, text)
+    (owner, name), (new_owner, new_name) = old.split("/"), new.split("/")  # and as Argo Events writes it
+    text = re.sub(
+        rf"owner: {re.escape(owner)}, names: \[{re.escape(name)}\]", f"owner: {new_owner}, names: [{new_name}]", text
+    )
     return re.sub(rf"(?<![\w.])@{re.escape(old.partition('/')[0])}/", f"@{new.partition('/')[0]}/", text)
+
+
+def _with_bucket(text: str, old: str, new: str) -> str:
+    """``text`` with another bucket: as an address, and as an S3 client's `bucket: …`, which has no folder."""
+    text = re.sub(rf"{re.escape(old)}(?![\w/-])", new, text)
+    (was, _, old_folder), (is_, _, new_folder) = (it.removeprefix("s3://").partition("/") for it in (old, new))
+    text = re.sub(rf"\bbucket: {re.escape(was)}(?![\w.-])", f"bucket: {is_}", text)
+    return re.sub(rf"\bkeyFormat: {re.escape(old_folder)}/", f"keyFormat: {new_folder}/", text) if old_folder else text
+
+
+def _with_names(text: str, names: dict[str, str]) -> str:
+    """``text`` with every whole word of ``names`` replaced, all in one pass: two may change places."""
+    if not names:
+        return text
+    return re.sub(rf"(?<![\w-])({'|'.join(map(re.escape, names))})(?![\w-])", lambda word: names[word[1]], text)
+
+
+def _word(name: str, text: str) -> bool:
+    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) is not None
+
+
+def _namespaces(given: list[str], now: dict[str, str]) -> dict[str, str]:
+    """From the names that stand there to the new ones, where they differ."""
+    wanted = {}
+    for pair in given:
+        purpose, _, name = pair.partition("=")
+        if purpose not in _NAMESPACES or not _LABEL.fullmatch(name):
+            raise UserError(
+                f"--namespace is {pair!r}, expected PURPOSE=NAME: a purpose of {', '.join(_NAMESPACES)}, and a name of "
+                "at most 63 lower-case letters, digits and hyphens."
+            )
+        wanted[purpose] = name
+    names = {purpose: wanted.get(purpose, now[purpose]) for purpose in _NAMESPACES}
+    if len(set(names.values())) < len(names):
+        raise UserError(f"--namespace: two purposes would share a namespace ({', '.join(names.values())}).")
+    return {now[purpose]: name for purpose, name in names.items() if name != now[purpose]}
 
 
 def left(host: str, repository: str, buckets: dict[str, str]) -> list[str]:
@@ -147,8 +207,11 @@ def _named(text: str, key: str) -> str:
     return found[1]
 
 
-def _files() -> list[Path]:
-    """The files to look through: text that Git knows."""
-    return [
-        path for name in git("ls-files", "-z", "--", *_PLACES).split("\0") if name and (path := Path(name)).is_file()
-    ]
+def _texts() -> dict[Path, str]:
+    """The files to look through and what they say: text that Git knows."""
+    texts = {}
+    for name in git("ls-files", "-z", "--", *_PLACES).split("\0"):
+        if name and (path := Path(name)).is_file():
+            with suppress(UnicodeDecodeError):  # an image, or the like
+                texts[path] = path.read_text(encoding="utf-8")
+    return texts
