@@ -170,7 +170,10 @@ def test_a_model_of_other_parameters_than_the_commits_is_not_registered(
     git("commit", "--quiet", "--all", "--message", "Learn slower")
     capsys.readouterr()
     assert main(["register"]) == 2
-    assert "models/current was trained with other code, or another split or train in params.yaml" in said(capsys)
+    assert (
+        "models/current was made by other code or parameters than stand here now (params.yaml (split and train))"
+        in said(capsys)
+    )
     assert len(registry().versions(MODEL)) == 1
     train("models/current")
     assert main(["register"]) == 0

@@ -451,15 +451,26 @@ def test_what_is_out_of_date_is_said(go: Callable[[str], Path], capsys: pytest.C
     said = capsys.readouterr().err.splitlines()
     assert said == [
         "slipway report: data/flights is not what data/flights.dvc says: run dvc add data/flights and dvc repro.",
-        "slipway report: Stage evaluate is out of date, because of src/slipway/learning/metrics.py: run dvc repro.",
-        "slipway report: Stage prepare is out of date, because of data/flights, src/slipway/model/schema.py: "
-        "run dvc repro.",
-        "slipway report: Stage train is out of date, because of src/slipway/model/schema.py, params.yaml:train: "
-        "run dvc repro.",
+        "slipway report: Stage evaluate is out of date, because of src/slipway/learning/metrics.py, "
+        "src/slipway/model: run dvc repro.",
+        "slipway report: Stage prepare is out of date, because of data/flights, src/slipway/model: run dvc repro.",
+        "slipway report: Stage train is out of date, because of src/slipway/learning/metrics.py, src/slipway/model, "
+        "params.yaml:train: run dvc repro.",
     ]
     assert text.count("> [!WARNING]") == 4
     page = Balanced(Path("build/report/index.html").read_text(encoding="utf-8"))
     assert said[1].removeprefix("slipway report: ") in "".join(page.text)
+
+
+def test_code_that_dvc_does_not_look_at_is_said(go: Callable[[str], Path], capsys: pytest.CaptureFixture[str]) -> None:
+    go("june")
+    known = Path("dvc.yaml").read_text()
+    Path("dvc.yaml").write_text(known.replace("      - src/slipway/params.py\n", "", 1))
+    report()
+    assert (
+        "slipway report: src/slipway/params.py decides what prepare makes, and DVC does not look at it: add it to deps "
+        "in dvc.yaml and run dvc repro."
+    ) in capsys.readouterr().err.splitlines()
 
 
 def test_without_a_lock_nothing_is_known(go: Callable[[str], Path], capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from slipway.errors import UserError
 from slipway.files import read_json
+from slipway.learning.provenance import PREPARE, code_sha256
 from slipway.model.features import NAMES
 
 if TYPE_CHECKING:
@@ -136,13 +137,15 @@ def load_months(folder: Path = PREPARED) -> Months:
     """The prepared months.
 
     Raises:
-        UserError: nothing is prepared there, or it was prepared for other features or by an older release.
+        UserError: nothing is prepared there, or it was prepared by other code than stands here now.
     """
-    index = read_json(folder / INDEX, MADE_BY, "features", "months")
+    index = read_json(folder / INDEX, MADE_BY, "features", "code", "months")
     if index["features"] != list(NAMES):
         raise UserError(
             f"{folder} was prepared for other features than src/slipway/model/features.py has: `{MADE_BY}`."
         )
+    if index["code"] != code_sha256(PREPARE):
+        raise UserError(f"{folder} was prepared by other code than stands here now: `{MADE_BY}`.")
     months = []
     for month in index["months"]:
         name, rows, days = month["month"], month["rows"], tuple(month.get("days", ()))

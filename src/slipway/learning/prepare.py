@@ -21,6 +21,7 @@ import pandas as pd
 from slipway.files import whole_folder, write_json
 from slipway.learning.check import month_files, month_of, read_month
 from slipway.learning.matrices import INDEX, PREPARED
+from slipway.learning.provenance import PREPARE, code_sha256
 from slipway.model.features import NAMES, answer, encode, inputs
 from slipway.model.schema import COLUMNS, drift_edges
 
@@ -40,7 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Prepare every month."""
     description: dict[str, Any] = {"columns": {c.name: c.expectation() for c in COLUMNS}, "months": {}}
-    index: dict[str, Any] = {"features": list(NAMES), "data_md5": data_md5(args.data), "months": []}
+    index: dict[str, Any] = {
+        "features": list(NAMES),
+        "code": code_sha256(PREPARE),
+        "data_md5": data_md5(args.data),
+        "months": [],
+    }
     with whole_folder(args.out, INDEX) as folder:
         for path in month_files(args.data):
             month = month_of(path)
@@ -60,12 +66,13 @@ def run(args: argparse.Namespace) -> None:
         write_json(args.report, description)
 
 
-def data_md5(folder: Path) -> str:
+def data_md5(folder: Path, ignored: str = "") -> str:
     """DVC's address of a folder's content, from the content itself: what data/flights.dvc says once it is added.
 
-    DVC 3 lists a folder's files by path and MD5 as JSON, and takes the MD5 of that.
+    DVC 3 lists a folder's files by path and MD5 as JSON, and takes the MD5 of that. What lies in a folder named
+    ``ignored`` is left out, as .dvcignore has it for code.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and ignored not in path.parts)
     listing = [
         {
             "md5": hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest(),

@@ -16,8 +16,6 @@ a finite number ends the run with exit code 2 and is never printed.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -31,16 +29,15 @@ from slipway.files import check_replaceable, read_json
 from slipway.learning.ensemble import MARK, average, import_xgboost, save_ensemble
 from slipway.learning.matrices import INDEX, MADE_BY, PREPARED, Months, load_months, split
 from slipway.learning.metrics import scores
+from slipway.learning.provenance import made_of
 from slipway.model.features import NAMES, schema_json
-from slipway.params import HyperParameters, Params, Train, load_params
+from slipway.params import HyperParameters, Train, load_params
 
 if TYPE_CHECKING:
     import xgboost as xgb
 
 DATA_REPORT = Path("reports/data.json")
 COLLECT = "python -m slipway collect"
-CODE = ("learning/ensemble.py", "learning/matrices.py", "learning/train.py", "model/features.py", "model/schema.py")
-"""What of this package decides what a model becomes, given its data; dvc.yaml trains again when one changes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -233,16 +230,6 @@ def described(learn: Months, report: Path) -> list[dict[str, Any]]:
                 f"the report of the same `{MADE_BY}` with --report."
             )
     return [months[name] for name in learn.names]
-
-
-def made_of(params: Params) -> str:
-    """SHA-256 over what a model is made of beside its data: the code that trains it, split and train of params.yaml."""
-    whole = hashlib.sha256()
-    for name in CODE:
-        whole.update((Path(__file__).parents[1] / name).read_bytes())
-    settings = {"split": params.split.model_dump(), "train": params.train.model_dump()}
-    whole.update(json.dumps(settings, sort_keys=True).encode())
-    return whole.hexdigest()
 
 
 def profile(months: list[dict[str, Any]]) -> dict[str, Any]:

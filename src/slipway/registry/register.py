@@ -26,14 +26,13 @@ from slipway.errors import UserError
 from slipway.files import finite, read_json, read_yaml, whole_folder, write_json
 from slipway.git import changed, newest_change
 from slipway.learning.ensemble import MADE_BY, MARK, load_ensemble
-from slipway.learning.train import made_of
+from slipway.learning.provenance import code_of_a_model, made_of
 from slipway.names import load_names
 from slipway.params import load_params
 
 CHALLENGER = "challenger"
 FLIGHTS_DVC = Path("data/flights.dvc")
 _SHA = re.compile(r"[0-9a-f]{40}")
-_WHAT_A_MODEL_IS_MADE_OF = ("src/slipway/learning", "src/slipway/model", "params.yaml", "dvc.yaml", str(FLIGHTS_DVC))
 _NO_IMAGE = "none: trained outside an image"
 
 
@@ -52,10 +51,10 @@ def run(args: argparse.Namespace) -> None:
     name = load_names().model
     needed = ("data_md5", "experiment", "trials", "trained_on", "made_of")
     metadata = read_json(args.model / "metadata.json", MADE_BY, *needed)
-    if metadata["made_of"] != made_of(load_params()):
+    if others := other_makings(metadata["made_of"], made_of(load_params())):
         raise UserError(
-            f"{args.model} was trained with other code, or another split or train in params.yaml, than stand here now, "
-            "so the version could not be traced back: train it again."
+            f"{args.model} was made by other code or parameters than stand here now ({', '.join(others)}), so the "
+            f"version could not be traced back: run `dvc repro`, or prepare and train it again."
         )
     origin = lineage(metadata)
     folder = deployable(args.model, origin, args.out / "model")
@@ -66,6 +65,18 @@ def run(args: argparse.Namespace) -> None:
     )
     registry.set_alias(name, CHALLENGER, version.version)
     print(f"{version.spec}  {CHALLENGER}, {metadata['members']} members, content {version.tags['content_sha256'][:12]}")
+
+
+def other_makings(then: Any, now: dict[str, str]) -> list[str]:
+    """The names of what differs between two answers of :func:`slipway.learning.provenance.made_of`."""
+    if not isinstance(then, dict):
+        return ["it was trained by an older release"]
+    return sorted(name for name in {**then, **now} if then.get(name) != now.get(name))
+
+
+def what_a_model_is_made_of() -> list[str]:
+    """The files in Git that decide what a model becomes."""
+    return [*map(str, code_of_a_model()), "params.yaml", "dvc.yaml", str(FLIGHTS_DVC)]
 
 
 def lineage(metadata: dict[str, Any]) -> dict[str, str]:
@@ -90,7 +101,8 @@ def _git_sha(data_md5: str) -> str:
         if not _SHA.fullmatch(sha):
             raise UserError(f"SLIPWAY_GIT_SHA is {sha!r}, expected the 40 hexadecimal digits of a commit.")
         return sha
-    if dirty := changed(*_WHAT_A_MODEL_IS_MADE_OF):
+    made_of_files = what_a_model_is_made_of()
+    if dirty := changed(*made_of_files):
         raise UserError(
             f"{dirty[0]} differs from the commit, so the version could not be traced back: commit it first "
             f"({len(dirty)} such files)."
@@ -102,7 +114,7 @@ def _git_sha(data_md5: str) -> str:
             "run `dvc add data/flights`, commit it, and `dvc repro`."
         )
     # Not HEAD: a commit that changes nothing of these would make the same files another version.
-    return newest_change(*_WHAT_A_MODEL_IS_MADE_OF)
+    return newest_change(*made_of_files)
 
 
 def tracked_md5() -> str | None:

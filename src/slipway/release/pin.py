@@ -21,24 +21,15 @@ from slipway.actions import write_output
 from slipway.errors import UserError
 from slipway.files import write_text
 from slipway.git import git
+from slipway.learning.provenance import code_of_a_model
 from slipway.release.handover import HANDOVER, Verdict, read_verdict, write_patch, write_verdict
 from slipway.release.image import DOCKERFILE, with_block
 
 EXPERIMENT = Path("k8s/katib/experiment.yaml")
 ANNOTATION = "slipway.dev/inputs"
 NO_IMAGE = "sha256:" + "0" * 64
-INPUTS = [
-    "data/*.dvc",
-    "dvc.lock",
-    "dvc.yaml",
-    "params.yaml",
-    "src/slipway/learning",
-    "src/slipway/model",
-    "Dockerfile",
-    "requirements/train.txt",
-]
-"""What a search's results depend on: the paths whose push sets off `data-pushed`."""
-CONTENT = [*INPUTS, ".dockerignore", "slipway.yaml", "src"]
+SETTINGS = ["data/*.dvc", "dvc.lock", "dvc.yaml", "params.yaml", "Dockerfile", "requirements/train.txt"]
+CONTENT = [*SETTINGS, ".dockerignore", "slipway.yaml", "src"]
 SERVE_CONTENT = ["Dockerfile", ".dockerignore", "requirements/serve.txt", "src"]
 TRAIN, SERVE = "train", "serve"
 """The targets of the Dockerfile, and the keys of `images` in slipway.yaml."""
@@ -139,7 +130,8 @@ def check(path: Path = EXPERIMENT) -> str:
     noted = _NOTED.search(text)
     if not noted or noted["inputs"] != inputs_hash():
         raise UserError(
-            f"{path}: the pinned image is of other inputs than this commit's ({', '.join(INPUTS)}). "
+            f"{path}: the pinned image is of other inputs than this commit's ({', '.join(SETTINGS)}, "
+            "the code that prepares and trains). "
             "Let the data-pushed workflow build one: push the branch to the repository itself, or run it on the branch."
         )
     return f"{path}: {found['image']}@{found['digest']} is of this commit's inputs."
@@ -153,8 +145,13 @@ def _read(path: Path) -> str:
 
 
 def inputs_hash() -> str:
-    """A hash of what a search's results depend on."""
-    return _hash_of(INPUTS)[:16]
+    """A hash of what a search's results depend on; the workflow `data-pushed` starts when any of it is pushed."""
+    return _hash_of(inputs())[:16]
+
+
+def inputs() -> list[str]:
+    """What a search's results depend on: settings, and the code that prepares and trains."""
+    return [*SETTINGS, *map(str, code_of_a_model())]
 
 
 def content_tag(target: str = TRAIN) -> str:

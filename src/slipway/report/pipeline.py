@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from slipway.errors import UserError
+from slipway.files import read_yaml
+from slipway.learning.provenance import unknown_to_dvc
 from slipway.report.document import Code, Inline, Line
 from slipway.report.revision import git
 
 LOCK = Path("dvc.lock")
+PIPELINE = Path("dvc.yaml")
 _NAMED = 3
 
 
@@ -106,7 +109,7 @@ def stale_outputs(status: Mapping[str, Any]) -> list[Line]:
     again: tuple[Inline, ...] = (": run ", Code("dvc repro"), ".")
     if not LOCK.exists():
         return [(Code(str(LOCK)), " is missing, so nothing says what the outputs were made from", *again)]
-    sentences: list[Line] = []
+    sentences = unknown_code()
     for stage, reports in sorted(status.items()):
         entries = [report for report in reports if isinstance(report, dict)]
         inputs = _changed(entries, "changed deps")
@@ -133,6 +136,26 @@ def stale_outputs(status: Mapping[str, Any]) -> list[Line]:
         elif "changed command" in reports:
             sentences.append(("Stage ", Code(stage), " has another command than when it ran", *again))
     return sentences
+
+
+def unknown_code() -> list[Line]:
+    """Sentences on code that a stage runs and dvc.yaml does not know of: DVC then says that all is up to date."""
+    if not PIPELINE.exists():
+        return []
+    missing: dict[str, list[str]] = {}
+    for stage, path in unknown_to_dvc(read_yaml(PIPELINE)):
+        missing.setdefault(path, []).append(stage)
+    return [
+        (
+            Code(path),
+            f" decides what {' and '.join(stages)} makes, and DVC does not look at it: add it to deps in ",
+            Code(str(PIPELINE)),
+            " and run ",
+            Code("dvc repro"),
+            ".",
+        )
+        for path, stages in missing.items()
+    ]
 
 
 def _changed(reports: list[dict[str, Any]], kind: str) -> list[str]:
