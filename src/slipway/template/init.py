@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--artifacts",
         metavar="s3://…",
-        help="where a workflow's steps leave what the next one takes; default: as it is",
+        help="where a workflow's steps hand on to the next; default: as it is",
     )
     parser.add_argument(
         "--namespace", action="append", default=[], metavar="PURPOSE=NAME", help=f"of {', '.join(_NAMESPACES)}"
