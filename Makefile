@@ -58,6 +58,18 @@ bench-serving: models/current  ## the server beside its peers, in some ten minut
 test: setup  ## every test that needs no cluster
 	$(VENV)/bin/pytest -n 2
 
+.PHONY: cluster-test
+cluster-test: setup  ## the tests on a real cluster, which this machine starts, as root; or the one of KUBECONFIG
+	$(VENV)/bin/pytest tests/cluster
+
+.PHONY: cluster-up
+cluster-up: setup  ## start that cluster and leave it there, to look at by hand
+	@$(PYTHON) -m tests.cluster up
+
+.PHONY: cluster-down
+cluster-down: setup  ## end it and remove all of it
+	@$(PYTHON) -m tests.cluster down
+
 .PHONY: bench
 bench: setup  ## measure what docs/benchmarks.md shows
 	$(PYTHON) -m benchmarks.trial

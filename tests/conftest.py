@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MONTHS = [f"2013-{number:02}" for number in range(1, 7)]
 _EVERY = 12  # of the real flights, one in so many: about 2,300 a month
 _NOT_TESTED = "NOT TESTED: "
+_CLUSTER = ROOT / "tests/cluster"
 
 
 _TOGETHER = ("tests/demo", "tests/image", "tests/services")
@@ -42,6 +43,12 @@ def pytest_configure() -> None:
     """Take Ctrl-C as in a terminal: what is started in the background ignores it, as would all that tests start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out tests/cluster unless it was asked for by name: it starts a Kubernetes (`make cluster-test`)."""
+    named = any(Path(it.partition("::")[0]).absolute().is_relative_to(_CLUSTER) for it in config.args)
+    return True if collection_path == _CLUSTER and not named else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,0 +1,32 @@
+"""The cluster that this machine starts itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.node import Node
+from tests.cluster.programs.build import BIN
+
+
+class OwnCluster(Cluster):
+    """A node of `tests/cluster/node`, running."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(BIN / "kubectl", node.kubeconfig)
+        self.node = node
+
+    def import_image(self, archive: Path) -> None:
+        self.node.import_image(archive)
+
+    def restart_node(self) -> None:
+        self.node.stop()
+        self.node.up(say=lambda _: None, tied=True)
+
+    def in_pod_network(self, command: Sequence[str]) -> list[str]:
+        return self.node.enter(command)
+
+    @property
+    def machine(self) -> str:
+        return self.node.settings.outside

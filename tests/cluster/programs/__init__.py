@@ -1,0 +1,1 @@
+"""The programs that run on the node, each built once from a pinned go.mod."""
