@@ -74,7 +74,7 @@ MISTAKES: list[tuple[str, Spoil, str]] = [
     ("data check data/flights", nothing, r"data/flights is a folder: name month files, or none"),
     ("data check nope/2013-06.csv", nothing, r"nope/2013-06\.csv is missing: `make data`"),
     ("prepare --data nope", nothing, r"nope holds no month: `make data`"),
-    ("prepare", folder("data/flights/2013-06.csv"), r"data/flights/2013-06\.csv is a folder"),
+    ("prepare", folder("data/flights/2013-06.csv"), r"data/flights holds 2013-06\.csv/, which nothing reads: "),
     ("prepare --out params.yaml", nothing, r"params\.yaml is a file, so it is not replaced: name another folder"),
     ("prepare --out data", nothing, r"data holds something else \(no index\.json\), so it is not replaced"),
     ("prepare --report models", nothing, r"models cannot be written \(Is a directory\)"),

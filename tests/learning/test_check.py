@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,6 +67,9 @@ def test_a_good_month_is_read_as_the_schema_declares_it(month: Callable[..., Pat
         ("flight", "12.5", "expected a whole number from 1 to 9999"),
         ("flight", "0", "expected a whole number from 1 to 9999"),
         ("dest", "<script>", "expected one of ABQ, ACK"),
+        ("flight", "١٢", "expected a whole number from 1 to 9999"),
+        ("date", "２０１３-05-01", "expected a date as YYYY-MM-DD"),
+        ("temp", "٧٠", "expected a number from -40 to 130 (°F) or nothing"),
         ("distance", "9000", "expected a whole number from 1 to 6000 (miles)"),
         ("distance", "", "found nothing, expected a whole number"),
         ("temp", "warm", "expected a number from -40 to 130 (°F) or nothing"),
@@ -197,7 +202,10 @@ def test_a_short_line_is_refused(month: Callable[..., Path]) -> None:
     lines[30] = ",".join(lines[30].split(",")[:4])
     path.write_text("\n".join(lines) + "\n")
     said = refusal(path)
-    assert "column flight, line 31: found nothing" in said
+    assert (
+        said
+        == f": line 31 has 4 values, expected {len(HEADER)} as on line 1; a value with a comma in it stands in quotes."
+    )
 
 
 def test_a_long_line_is_refused(month: Callable[..., Path]) -> None:
@@ -206,14 +214,45 @@ def test_a_long_line_is_refused(month: Callable[..., Path]) -> None:
     lines[30] += ",1,2"
     path.write_text("\n".join(lines) + "\n")
     said = refusal(path)
-    assert "line 31" in said and str(len(HEADER)) in said
+    assert f": line 31 has {len(HEADER) + 2} values, expected {len(HEADER)} as on line 1; " in said
 
 
 def test_a_blank_line_is_refused(month: Callable[..., Path]) -> None:
     path = month()
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[:20], "", *lines[20:]]) + "\n")
-    assert "column date, line 21: found nothing" in refusal(path)
+    assert ": line 21 has nothing on it, expected 23 as on line 1" in refusal(path)
+
+
+@pytest.mark.parametrize("more", [",1", ",", None])
+@pytest.mark.parametrize("which", ["first", "last", "all"])
+def test_a_line_of_another_width_is_refused_wherever_it_stands(
+    month: Callable[..., Path], more: str | None, which: str
+) -> None:
+    path = month()
+    header, *rows = path.read_text().splitlines()
+    places = {"first": [0], "last": [len(rows) - 1], "all": list(range(len(rows)))}[which]
+    for place in places:
+        rows[place] = rows[place].rpartition(",")[0] if more is None else rows[place] + more
+    path.write_text("\n".join([header, *rows]) + "\n")
+    said = refusal(path)
+    has = len(HEADER) + (1 if more else -1)
+    assert said.startswith(f": line {places[0] + 2} has {has} values, expected {len(HEADER)} as on line 1")
+    assert ("(2400 lines have a fault)" in said) is (which == "all")
+
+
+def test_a_line_that_is_no_csv_is_named(month: Callable[..., Path]) -> None:
+    path = month()
+    lines = path.read_text().splitlines()
+    lines[30] = '"' + lines[30]  # and the quote is never closed
+    path.write_text("\n".join(lines) + "\n")
+    assert refusal(path).startswith(", line 31: is no line of a CSV (field larger than field limit (131072)")
+
+
+def test_a_mark_at_the_files_begin_is_no_part_of_the_first_column(month: Callable[..., Path]) -> None:
+    path = month()
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(read_month(path)) == 2400
 
 
 def test_a_folder_without_months_says_where_they_come_from(tmp_path: Path) -> None:
@@ -222,11 +261,24 @@ def test_a_folder_without_months_says_where_they_come_from(tmp_path: Path) -> No
 
 
 def test_a_file_that_is_not_named_by_its_month_is_refused(small_months: Path, tmp_path: Path) -> None:
-    for name in ("june.csv", "2013-13.csv", "2013-6.csv"):
+    shutil.copy(small_months / "2013-05.csv", tmp_path)
+    for name in (
+        "june.csv",
+        "2013-13.csv",
+        "2013-6.csv",
+        "2013-06.CSV",
+        "2013-06.csv.gz",
+        "2013-06.parquet",
+        ".DS_Store",
+    ):
         (tmp_path / name).write_text((small_months / "2013-06.csv").read_text())
-        with pytest.raises(UserError, match=r"named YYYY-MM\.csv"):
+        with pytest.raises(UserError, match=rf"holds {re.escape(name)}, which nothing reads: .* named YYYY-MM\.csv"):
             month_files(tmp_path)
         (tmp_path / name).unlink()
+    (tmp_path / "2013").mkdir()
+    (tmp_path / "2013/2013-06.csv").touch()
+    with pytest.raises(UserError, match=r"holds 2013/, which nothing reads"):
+        month_files(tmp_path)
 
 
 def test_every_column_can_say_what_it_expects() -> None:

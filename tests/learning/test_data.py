@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -55,6 +56,19 @@ def test_check_takes_every_month_and_names_the_first_fault(workspace: Path, caps
     assert main(["data", "check"]) == 2
     said = capsys.readouterr().err
     assert "2013-03.csv" in said and "column origin" in said and "'EWK'" in said
+
+
+def test_a_gap_in_the_months_is_said(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("data/flights/2013-03.csv").unlink()
+    said = "There is a gap between 2013-01 and 2013-05: no 2013-03."
+    assert main(["data", "check"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"data/flights  {said}"
+    assert main(["prepare"]) == 0
+    assert said in capsys.readouterr().out.splitlines()
+    assert main(["train", "--final", "--rounds", "2", "--out", "models/gap"]) == 0
+    assert "trained on 2013-01 to 2013-02, 2013-04" in capsys.readouterr().out
+    metadata = json.loads(Path("models/gap/metadata.json").read_text())
+    assert metadata["trained_on"] == ["2013-01", "2013-02", "2013-04"] and metadata["gaps"] == ["2013-03"]
 
 
 def test_check_takes_single_files(small_months: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -199,6 +199,21 @@ def test_data_that_dvc_does_not_know_is_not_registered(repository: Path, capsys:
     assert "run `dvc add data/flights`" in said(capsys)
 
 
+def test_what_a_server_would_refuse_is_not_registered(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A compiled ensemble that is another model's passes for one until the golden rows are asked."""
+    from slipway.learning import compile as compiler
+
+    train("models/other", "--rounds", "1")
+    compiler.compile_ensemble(Path("models/other"))
+    other = Path("models/other/ensemble.onnx").read_bytes()
+    monkeypatch.setattr(compiler, "compile_ensemble", lambda folder: (folder / "ensemble.onnx").write_bytes(other))
+    assert main(["register"]) == 2
+    assert "the compiled ensemble answers the golden rows of the model wrongly (off by 0." in said(capsys)
+    assert registry().versions(MODEL) == [] and not Path("build/register/model").exists()
+
+
 def test_without_git_the_commit_comes_from_the_environment(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

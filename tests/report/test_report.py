@@ -462,6 +462,13 @@ def test_what_is_out_of_date_is_said(go: Callable[[str], Path], capsys: pytest.C
     assert said[1].removeprefix("slipway report: ") in "".join(page.text)
 
 
+def test_a_gap_in_the_months_is_said(go: Callable[[str], Path]) -> None:
+    go("june")
+    data = json.loads(Path("reports/data.json").read_text())
+    edit("reports/data.json", months={name: month for name, month in data["months"].items() if name != "2013-03"})
+    assert "There is a gap between 2013-01 and 2013-06: no 2013-03." in report("--base", "main")
+
+
 def test_code_that_dvc_does_not_look_at_is_said(go: Callable[[str], Path], capsys: pytest.CaptureFixture[str]) -> None:
     go("june")
     known = Path("dvc.yaml").read_text()

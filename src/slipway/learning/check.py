@@ -12,24 +12,32 @@ import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 from slipway.errors import UserError
+from slipway.learning.widths import check_widths
 from slipway.model.schema import ANSWER, COLUMN, COLUMNS, KEY, Column
 
 MONTH_FILE = re.compile(r"(\d{4}-(?:0[1-9]|1[0-2]))\.csv")
 _FIRST_LINE = 2  # line 1 is the header
+_NAMED = 5
 
 
 def month_files(folder: Path) -> list[Path]:
     """The month files of ``folder``, oldest first.
 
     Raises:
-        UserError: the folder is missing or empty, or holds a CSV that is not named by its month.
+        UserError: the folder is missing or empty, or holds something else: other names or endings, folders.
     """
-    files = sorted(folder.glob("*.csv"))
-    if not files:
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    if not found:
         raise UserError(f"{folder} holds no month: `make data` makes the sample months, `dvc pull` fetches yours.")
-    for path in files:
-        month_of(path)
-    return files
+    # DVC tracks whatever lies there, so what is not read is no accident to pass over.
+    if strangers := [path for path in found if path.is_dir() or not MONTH_FILE.fullmatch(path.name)]:
+        names = ", ".join(path.name + "/" * path.is_dir() for path in strangers[:_NAMED])
+        more = f" and {len(strangers) - _NAMED} more" if len(strangers) > _NAMED else ""
+        raise UserError(
+            f"{folder} holds {names}{more}, which nothing reads: a month's file is named YYYY-MM.csv, for example "
+            "2013-06.csv; rename it, or move it out of the folder."
+        )
+    return found
 
 
 def month_of(path: Path) -> str:
@@ -99,6 +107,7 @@ def _read_text(path: Path) -> pd.DataFrame:
         )
     if len(header) != len(set(header)):
         raise UserError(f"{path}: line 1 names a column twice; each column stands once.")
+    check_widths(path)
     try:
         frame = pd.read_csv(
             path, dtype=str, keep_default_na=False, na_values=[""], skip_blank_lines=False, index_col=False
@@ -136,7 +145,7 @@ def _text_schema() -> pa.DataFrameSchema:
 
 def _written_as(pattern: str) -> Callable[[pd.Series], pd.Series]:
     """Which values match; each distinct one is looked at once, and a month has few of most."""
-    matches = re.compile(pattern).fullmatch
+    matches = re.compile(pattern, re.ASCII).fullmatch  # \d alone is any script's digit
     return lambda text: text.isin([value for value in text.unique() if matches(value)])
 
 

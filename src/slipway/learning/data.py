@@ -19,6 +19,7 @@ from pathlib import Path
 
 from slipway.errors import UserError
 from slipway.files import write_text
+from slipway.stretches import gaps_in_words
 
 FLIGHTS = Path("data/flights")
 SAMPLE_YEAR = 2013
@@ -49,8 +50,11 @@ def run(args: argparse.Namespace) -> int:
         return 0
     from slipway.learning.check import month_files, read_month
 
-    for path in args.files or month_files(FLIGHTS):
+    files = args.files or month_files(FLIGHTS)
+    for path in files:
         print(f"{path}  {len(read_month(path)):>6,} flights, as the schema says")
+    if lacking := "" if args.files else gaps_in_words([path.stem for path in files]):
+        print(f"{FLIGHTS}  {lacking}")
     return 0
 
 

@@ -29,6 +29,7 @@ from slipway.learning.train import emit
 from slipway.model.features import NAMES
 from slipway.model.schema import COLUMN
 from slipway.params import load_params
+from slipway.stretches import in_words
 
 REPORTS = Path("reports")
 METRICS = "metrics.json"
@@ -127,7 +128,7 @@ def together(months: Iterable[Scored]) -> Scored:
     """Several months as one."""
     parts = list(months)
     return Scored(
-        parts[0].name if len(parts) == 1 else f"{parts[0].name} to {parts[-1].name}",
+        in_words([part.name for part in parts]),
         np.concatenate([part.answers for part in parts]),
         np.concatenate([part.probabilities for part in parts]),
         {name: np.concatenate([part.codes[name] for part in parts]) for name in SLICED_BY},

@@ -24,6 +24,7 @@ from slipway.learning.matrices import INDEX, PREPARED
 from slipway.learning.provenance import PREPARE, code_sha256
 from slipway.model.features import NAMES, answer, encode, inputs
 from slipway.model.schema import COLUMNS, drift_edges
+from slipway.stretches import gaps_in_words
 
 DATA_REPORT = Path("reports/data.json")
 SAMPLE = "sample.json"
@@ -61,6 +62,8 @@ def run(args: argparse.Namespace) -> None:
             print(
                 f"{month}  {len(frame):>6,} flights, {len(matrix):>6,} with an answer, {late[answered].mean():.1%} late"
             )
+        if lacking := gaps_in_words(list(description["months"])):
+            print(lacking)
         write_json(folder / INDEX, index)
         write_json(folder / SAMPLE, sample(frame[answered]))
         write_json(args.report, description)

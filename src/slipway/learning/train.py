@@ -32,6 +32,7 @@ from slipway.learning.metrics import scores
 from slipway.learning.provenance import made_of
 from slipway.model.features import NAMES, schema_json
 from slipway.params import HyperParameters, Train, load_params
+from slipway.stretches import gaps, in_words
 
 if TYPE_CHECKING:
     import xgboost as xgb
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
     if args.out:
         metadata = origin(args.prepared, recipes, learn, parts.holdout, search) | {"made_of": made_of(params)}
         save_ensemble(args.out, members, schema_json(), learnt, sample, metadata)
-        print(f"{args.out}  {len(members)} members, trained on {learn.names[0]} to {learn.names[-1]}")
+        print(f"{args.out}  {len(members)} members, trained on {in_words(learn.names)}")
 
 
 def with_flags(settings: Train, args: argparse.Namespace) -> Train:
@@ -209,6 +210,7 @@ def origin(
         "trials": search["trials"],
         "trained_on": learnt.names,
         "held_out": holdout.names,
+        "gaps": gaps(learnt.names + holdout.names),
         "rows": learnt.rows,
         "features": list(NAMES),
         "data_md5": read_json(prepared / INDEX, MADE_BY, "data_md5")["data_md5"],

@@ -29,6 +29,7 @@ from slipway.learning.ensemble import MADE_BY, MARK, load_ensemble
 from slipway.learning.provenance import code_of_a_model, made_of
 from slipway.names import load_names
 from slipway.params import load_params
+from slipway.stretches import in_words
 
 CHALLENGER = "challenger"
 FLIGHTS_DVC = Path("data/flights.dvc")
@@ -91,7 +92,7 @@ def lineage(metadata: dict[str, Any]) -> dict[str, str]:
         "train_image": os.environ.get("SLIPWAY_IMAGE") or _NO_IMAGE,
         "experiment": metadata["experiment"] or "none: parameters of params.yaml",
         "trials": ", ".join(trial["name"] for trial in metadata["trials"]) or "none: parameters of params.yaml",
-        "trained_on": f"{metadata['trained_on'][0]} to {metadata['trained_on'][-1]}",
+        "trained_on": in_words(metadata["trained_on"]),
     }
 
 
@@ -131,12 +132,14 @@ def tracked_md5() -> str | None:
 def deployable(model: Path, origin: dict[str, str], out: Path) -> Path:
     """A model folder, checked, with its origin in metadata.json and compiled for the runtime."""
     from slipway.learning.compile import compile_ensemble
+    from slipway.learning.golden import check_compiled
 
     metadata = load_ensemble(model).metadata
     with whole_folder(out, MARK) as folder:
         shutil.copytree(model, folder, dirs_exist_ok=True)
         write_json(folder / "metadata.json", metadata | {"lineage": origin})
         compile_ensemble(folder)
+        check_compiled(folder)
     return out
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from slipway.errors import UserError
 from slipway.files import read_json, write_text
+from slipway.stretches import in_words
 
 # Only the standard library is imported here: the build itself calls `image --check`, before it has any package.
 DATA_REPORT = Path("reports/data.json")
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{args.report} describes no month: make it again with `{MADE_BY}`.")
     old = _read(args.file)
     new = with_block(old, data_block(months), args.file)
-    span = f"{len(months)} months, {months[0]} to {months[-1]}"
+    span = f"{len(months)} months, {in_words(months)}"
     if new == old:
         print(f"{args.file} is in step with the data: {span}")
         return 0

@@ -17,6 +17,7 @@ from slipway.report.document import Code, Inline, Line
 from slipway.report.pipeline import Differences, differences
 from slipway.report.revision import Revision, commit, uncommitted
 from slipway.report.search_plan import EXPERIMENT
+from slipway.stretches import in_words
 
 METRICS = Path("reports/metrics.json")
 SLICES = Path("reports/slices.json")
@@ -40,7 +41,7 @@ class Side:
     @property
     def holdout(self) -> str:
         """The months the metrics are of."""
-        return " and ".join((self.details or {}).get("held_out", []))
+        return in_words((self.details or {}).get("held_out", []))
 
 
 @dataclass(frozen=True)
@@ -169,4 +170,4 @@ def _drift(before: Side | None, after: Side, settings: Params) -> tuple[list[Dri
         (source.data or {})["columns"],
         (after.data or {})["columns"],
     )
-    return moved, learnt[0] if len(learnt) == 1 else f"{learnt[0]} to {learnt[-1]}", newest
+    return moved, in_words(learnt), newest

@@ -13,6 +13,7 @@ from slipway.report.judgement import breaches, in_order, judgement, limit
 from slipway.report.pipeline import Change
 from slipway.report.search_plan import search_plan
 from slipway.report.wording import bar, comparable, number, setting, signed, spark
+from slipway.stretches import gaps_in_words
 
 DRIFT_PLOT = "drift.svg"
 _CAPTIONS = {
@@ -76,6 +77,8 @@ def months(comparison: Comparison) -> Section:
         note += " The base has no reports/data.json, so what changed in the data cannot be told."
     elif comparison.before and not any(comparison.months.values()):
         note += " The data is as it was."
+    if lacking := gaps_in_words(list(after)):
+        note += f" {lacking}"
     head = ("month", "rows", "with an answer", "late", "", "AUC", "since the base" if comparison.base else "")
     blocks: list[Block] = [
         Table(head, rows, frozenset(("rows", "with an answer", "late"))),
