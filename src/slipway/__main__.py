@@ -36,6 +36,11 @@ VERBS = {
     "propose": ("slipway.github.propose", "open or update a pull request with what the work tree holds"),
     "comment": ("slipway.github.comment", "write a report on a pull request"),
     "promotion": ("slipway.release.promotion", "what a promotion changes, for its pull request"),
+    "plan": ("slipway.cluster.plan", "whether a commit of main is to be searched, and with what"),
+    "sealed": ("slipway.cluster.sealed", "run a verb on files whose digests are checked, and note its own"),
+    "hand-over": ("slipway.cluster.hand_over", "ask GitHub to propose a version that the gate let in"),
+    "answer": ("slipway.cluster.answer", "say on the commit and on Slack how a search ended"),
+    "catch-up": ("slipway.cluster.catch_up", "start the search of a merge that no webhook told of"),
     "needs": ("slipway.github.needs", "whether a workflow has the secrets and variables it needs"),
     "redeliver": ("slipway.github.redeliver", "have GitHub deliver failed webhooks again"),
     "rules": ("slipway.github.rules", "apply .github/rulesets and the settings the workflows need"),
@@ -63,7 +68,7 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb. Exit codes: 0 done, 1 the verb's own "no" (a refused gate), 2 bad input."""
+    """Run one verb. Exit codes: 0 done, 1 the verb's own "no" (a refused gate), 2 bad input, 75 try again later."""
     argv = sys.argv[1:] if argv is None else argv
     verb = command_line().parse_args(argv[:1]).verb
     try:
@@ -85,7 +90,7 @@ def main(argv: list[str] | None = None) -> int:
         return code
     except UserError as error:
         print(f"slipway {verb}: {error}", file=sys.stderr)
-        return 2
+        return getattr(error, "exit_code", 2)  # see away.py
     except KeyboardInterrupt:
         return _stopped(verb)
     except BrokenPipeError:  # `slipway trace … | head`

@@ -13,13 +13,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-import yaml
 
 from slipway.__main__ import main
 from slipway.serving.served import free_port
 from tests.conftest import ROOT
 from tests.search.conftest import Searches
 from tests.search.test_tune import environment, listed
+from tests.standins.kube import log_in
 
 
 def trial(name: str, x: str, *, state: str = "Succeeded", kind: str = "maximize", **auc: str) -> dict[str, Any]:
@@ -219,22 +219,6 @@ class Api:
         return 200, {"apiVersion": "kubeflow.org/v1beta1", "kind": "TrialList", "metadata": {}, "items": kept}
 
 
-def log_in(folder: Path, monkeypatch: pytest.MonkeyPatch, port: int) -> None:
-    """A kubeconfig of a cluster at this port."""
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "here",
-        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "me"}}],
-        "clusters": [{"name": "here", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
-        "users": [{"name": "me", "user": {"token": "let-me-in"}}],
-    }
-    (folder / "kubeconfig").write_text(yaml.safe_dump(config))
-    monkeypatch.setenv("KUBECONFIG", str(folder / "kubeconfig"))
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1")
-
-
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """A cluster that a kubeconfig leads to; slipway.yaml names the namespace."""
@@ -265,8 +249,10 @@ def test_the_trials_of_an_experiment_in_the_cluster(cluster: Api, tmp_path: Path
     [
         ((403, 'trials.kubeflow.org is forbidden: User "me" cannot list'), "(403): trials.kubeflow.org is forbidden"),
         ((401, "Unauthorized"), "(401): Unauthorized"),
-        ((404, "the server could not find the requested resource"), "the cluster has no Katib (404 for its Trials)"),
-        ((500, "etcdserver: request timed out"), "(500): etcdserver: request timed out"),
+        (
+            (404, "the server could not find the requested resource"),
+            "the cluster has no such kind (404, list trials in slipway-trials)",
+        ),
     ],
 )
 def test_what_the_api_refuses_is_a_sentence(
@@ -277,6 +263,14 @@ def test_what_the_api_refuses_is_a_sentence(
     err = capsys.readouterr().err
     assert said in err
     assert "Traceback" not in err
+
+
+def test_a_cluster_that_is_ill_may_be_asked_again(
+    cluster: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.fault = (500, "etcdserver: request timed out")
+    assert ask(tmp_path / "top.json") == 75
+    assert "(500): etcdserver: request timed out" in capsys.readouterr().err
 
 
 def test_an_experiment_the_cluster_does_not_have(
@@ -294,7 +288,7 @@ def test_a_cluster_that_does_not_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log_in(tmp_path, monkeypatch, free_port())
-    assert ask(tmp_path / "top.json", "--namespace", "any") == 2
+    assert ask(tmp_path / "top.json", "--namespace", "any") == 75
     assert "the cluster does not answer" in capsys.readouterr().err
 
 

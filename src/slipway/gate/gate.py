@@ -29,7 +29,7 @@ import numpy as np
 from slipway.errors import UserError
 from slipway.files import read_json, write_json, write_text
 from slipway.gate.comparison import Scored, Slice, as_json, bootstrap_auc_difference, score, slices
-from slipway.gate.decision import DECISION, PAGE, as_markdown, keep
+from slipway.gate.decision import DECISION, PAGE, as_markdown, keep, kept
 from slipway.learning.ensemble import Ensemble, load_ensemble
 from slipway.learning.matrices import MADE_BY, PREPARED, Months, load_months, split
 from slipway.names import load_names
@@ -60,6 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--challenger", metavar="MODEL", help=f"{model}; default: the alias {CHALLENGER}")
     parser.add_argument("--champion", metavar="MODEL", help=f"{model}; default: the alias {CHAMPION}, if there is one")
     parser.add_argument("--set-champion", action="store_true", help="give a challenger that passes the alias champion")
+    parser.add_argument(
+        "--resume", action="store_true", help="a challenger that is the champion by now: say the decision again"
+    )
     parser.add_argument("--data", type=Path, default=FLIGHTS, metavar="DIR", help="default: %(default)s")
     parser.add_argument("--prepared", type=Path, default=PREPARED, metavar="DIR", help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help="default: %(default)s")
@@ -80,6 +83,9 @@ def run(args: argparse.Namespace) -> int:
     contender = _Contender.named(args.challenger or f"{name}@{CHALLENGER}", args.out)
     holder = _Contender.champion(args.champion, name, args.out)
     if holder and contender.version and holder.version and contender.version.spec == holder.version.spec:
+        if args.resume and (decision := contender.decided()):
+            print(as_markdown(decision))
+            return _leave(decision, args.out)
         raise UserError(
             f"{holder.label} is the champion already, so there is nothing to decide: register another model."
         )
@@ -93,8 +99,13 @@ def run(args: argparse.Namespace) -> int:
     }
     print(as_markdown(decision))
     contender.book(decision, holder, args.set_champion)
-    write_json(args.out / DECISION, decision)
-    write_text(args.out / PAGE, as_markdown(decision))
+    return _leave(decision, args.out)
+
+
+def _leave(decision: dict[str, Any], out: Path) -> int:
+    """Write the decision; 0 passed, 1 refused."""
+    write_json(out / DECISION, decision)
+    write_text(out / PAGE, as_markdown(decision))
     return 0 if decision["passed"] else 1
 
 
@@ -130,6 +141,13 @@ class _Contender:
         from slipway.registry.registry import open_registry
 
         return cls.named(f"{name}@{CHAMPION}", out) if CHAMPION in open_registry().aliases(name) else None
+
+    def decided(self) -> dict[str, Any] | None:
+        """The decision that let this version in, where it was kept."""
+        from slipway.registry.registry import open_registry
+
+        decision = None if self.version is None else kept(open_registry(), self.version)
+        return decision if decision and decision["passed"] else None
 
     def book(self, decision: dict[str, Any], holder: _Contender | None, set_champion: bool) -> None:
         """Write the decision beside the version, and move the alias if it was earned and asked for.

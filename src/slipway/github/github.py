@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slipway.away import UnavailableError
 from slipway.errors import UserError
 
 COMMENT_LIMIT = 65_536
@@ -113,6 +114,10 @@ class GitHub:
         said = self._gh("GET", self._endpoint(path), "--paginate", "--jq=.[]")
         return [json.loads(item) for item in said.split("\n") if item]
 
+    def tarball(self, sha: str, target: Path) -> None:
+        """Write the files of a commit to ``target``, as GitHub packs them: a gzipped tar with one folder around all."""
+        self._gh("GET", self._endpoint(f"tarball/{sha}"), into=target)
+
     def graphql(self, query: str, **variables: str) -> Any:
         """What a GraphQL query answers."""
         return json.loads(self._gh("POST", "graphql", body={"query": query, "variables": variables}))["data"]
@@ -120,7 +125,7 @@ class GitHub:
     def _endpoint(self, path: str) -> str:
         return f"repos/{self.repository}{'/' if path else ''}{path}"
 
-    def _gh(self, method: str, endpoint: str, *flags: str, body: Any = None) -> str:
+    def _gh(self, method: str, endpoint: str, *flags: str, body: Any = None, into: Path | None = None) -> str:
         command = ["gh", "api", f"--method={method}", _VERSION, endpoint, *flags, *(["--input=-"] if body else [])]
         with tempfile.TemporaryDirectory() as folder:
             environment = os.environ | _PLAIN
@@ -130,26 +135,29 @@ class GitHub:
             for pause in _PAUSES[: 1 if method == "POST" else None]:
                 time.sleep(pause)
                 try:
-                    done = subprocess.run(
-                        command,
-                        env=environment,
-                        input=json.dumps(body),
-                        capture_output=True,
-                        encoding="utf-8",
-                        timeout=_GH_SECONDS,
-                    )
+                    with Path(into or os.devnull).open("wb") as file:
+                        done = subprocess.run(
+                            command,
+                            env=environment,
+                            input=json.dumps(body),
+                            stdout=file if into else subprocess.PIPE,
+                            stderr=subprocess.PIPE,
+                            encoding="utf-8",
+                            timeout=_GH_SECONDS,
+                        )
                 except FileNotFoundError:
                     raise UserError(_NO_GH) from None
                 except subprocess.TimeoutExpired:
                     said = f"no answer in {_GH_SECONDS} seconds"
                     continue
                 if done.returncode == 0:
-                    return done.stdout
+                    return done.stdout or ""
                 said = " ".join(done.stderr.removeprefix("gh: ").split()) or "no reason given"
                 if "HTTP 4" in said:
                     break
         way = next((f" {way}" for words, way in _WAYS.items() if words in said), "")
-        raise UserError(f"GitHub did not do {method} {endpoint}: {said.rstrip('.')}.{way}")
+        refused = UserError if "HTTP 4" in said else UnavailableError
+        raise refused(f"GitHub did not do {method} {endpoint}: {said.rstrip('.')}.{way}")
 
     def open_pull_request(self, head: str, base: str) -> dict[str, Any] | None:
         """The open pull request from branch ``head`` of this repository to ``base``, or None."""

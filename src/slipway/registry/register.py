@@ -9,6 +9,8 @@ and is tagged with where it comes from: the Git commit, DVC's md5 of the data, t
 experiment and its trials. It gets the alias challenger. The same files are never registered twice: the version that
 holds them is named again.
 
+Writes build/register/version, which names it.
+
 MLFLOW_TRACKING_URI says where (default: mlflow.db in this folder). In a container without Git, SLIPWAY_GIT_SHA names
 the commit and SLIPWAY_IMAGE the image.
 """
@@ -23,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway.errors import UserError
-from slipway.files import finite, read_json, read_yaml, whole_folder, write_json
+from slipway.files import finite, read_json, read_yaml, whole_folder, write_json, write_text
 from slipway.git import changed, newest_change
 from slipway.learning.ensemble import MADE_BY, MARK, load_ensemble
 from slipway.learning.provenance import code_of_a_model, made_of
@@ -33,6 +35,8 @@ from slipway.stretches import in_words
 
 CHALLENGER = "challenger"
 FLIGHTS_DVC = Path("data/flights.dvc")
+VERSION = "version"
+"""The file in --out that names the version, for whoever goes on with it."""
 _SHA = re.compile(r"[0-9a-f]{40}")
 _NO_IMAGE = "none: trained outside an image"
 
@@ -65,6 +69,7 @@ def run(args: argparse.Namespace) -> None:
         name, folder, tags=origin, params=_run_params(metadata), metrics=_run_metrics(metadata)
     )
     registry.set_alias(name, CHALLENGER, version.version)
+    write_text(args.out / VERSION, version.spec)
     print(f"{version.spec}  {CHALLENGER}, {metadata['members']} members, content {version.tags['content_sha256'][:12]}")
 
 

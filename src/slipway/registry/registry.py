@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from slipway.away import UnavailableError
 from slipway.errors import UserError
 from slipway.files import whole_folder
 from slipway.names import NAMES_FILE, load_names, tracking_uri
@@ -38,6 +39,11 @@ LOCK_SECONDS = 120
 _BATCH = 100
 _SERVERS = ("http", "https")
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_AWAY = (
+    r"too many 5\d\d error responses|Connection aborted|Connection refused|failed with exception|failed with timeout|"
+    r"could not connect|server closed the connection|\b50[0234] Server Error"
+)
+"""In the words of MLflow's errors: a server, its database or its storage that is not there now."""
 _UNUSED_IMPORTS = ("pandas", "scipy", "sklearn", "matplotlib")
 
 
@@ -507,7 +513,8 @@ def _said(uri: str, doing: str) -> Iterator[None]:
     except (UserError, AssertionError):
         raise
     except Exception as error:
-        raise UserError(_sentence(uri, doing, error)) from error
+        sentence = _sentence(uri, doing, error)
+        raise (UnavailableError if _away(error) else UserError)(sentence) from error
 
 
 @contextmanager
@@ -546,6 +553,11 @@ def _sentence(uri: str, doing: str, error: Exception) -> str:
     if code == "ENDPOINT_NOT_FOUND" or "404" in answered or "valid JSON" in reason:
         return f"what answers at {_shown(uri)} is not MLflow ({doing}): is MLFLOW_TRACKING_URI right?"
     return f"{where} failed ({doing}): {reason[:600].rstrip('.')}."
+
+
+def _away(error: Exception) -> bool:
+    """Whether MLflow, its database or its storage does not answer now, rather than refuse."""
+    return bool(re.search(_AWAY, str(error)))
 
 
 def _last_words(reason: str) -> str:

@@ -12,8 +12,10 @@ The tag is a hash of every file that goes into the image, so a push that changes
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +23,8 @@ from slipway.actions import write_output
 from slipway.errors import UserError
 from slipway.files import write_text
 from slipway.git import git
-from slipway.learning.provenance import code_of_a_model
+from slipway.learning.provenance import PREPARE, code_of, code_of_a_model
+from slipway.learning.provenance import TRAIN as TRAINING
 from slipway.release.handover import HANDOVER, Verdict, read_verdict, write_patch, write_verdict
 from slipway.release.image import DOCKERFILE, with_block
 
@@ -117,8 +120,8 @@ def pin_server(image: str, digest: str) -> None:
         print(f"{path}  {image}@{digest}")
 
 
-def check(path: Path = EXPERIMENT) -> str:
-    """What is pinned, in a sentence.
+def check(path: Path = EXPERIMENT, root: Path | None = None) -> str:
+    """What is pinned, in a sentence; ``root`` is a folder with the files of one commit, None the work tree.
 
     Raises:
         UserError: an image is pinned, and it is of other data, parameters or model code than the work tree has.
@@ -128,13 +131,25 @@ def check(path: Path = EXPERIMENT) -> str:
     if not found or found["digest"] == NO_IMAGE:
         return f"{path}: no image is pinned yet; the first data push builds one."
     noted = _NOTED.search(text)
-    if not noted or noted["inputs"] != inputs_hash():
+    if not noted or noted["inputs"] != inputs_hash(root):
         raise UserError(
             f"{path}: the pinned image is of other inputs than this commit's ({', '.join(SETTINGS)}, "
             "the code that prepares and trains). "
             "Let the data-pushed workflow build one: push the branch to the repository itself, or run it on the branch."
         )
     return f"{path}: {found['image']}@{found['digest']} is of this commit's inputs."
+
+
+def pinned_image(path: Path = EXPERIMENT) -> str | None:
+    """The image that searches, name@digest; None before the first one was built.
+
+    Raises:
+        UserError: there is no such file, or no image in it.
+    """
+    found = _IMAGE.search(_read(path))
+    if found is None:
+        raise UserError(f"{path} has no image pinned by digest: restore the line from Git.")
+    return None if found["digest"] == NO_IMAGE else f"{found['image']}@{found['digest']}"
 
 
 def _read(path: Path) -> str:
@@ -144,14 +159,26 @@ def _read(path: Path) -> str:
         raise UserError(f"{path} is missing: run this in the repository's root.") from None
 
 
-def inputs_hash() -> str:
-    """A hash of what a search's results depend on; the workflow `data-pushed` starts when any of it is pushed."""
-    return _hash_of(inputs())[:16]
+def inputs_hash(root: Path | None = None) -> str:
+    """A hash of what a search's results depend on; the workflow `data-pushed` starts when any of it is pushed.
+
+    ``root`` is a folder with the files of one commit and nothing else; None the work tree.
+    """
+    if root is None:
+        return _hash_of(inputs())[:16]
+    names = {path.relative_to(root).as_posix() for path in root.rglob("*")}
+    return _hash_of_files({name for name in names if is_of(name, inputs(root))}, root, with_data=True)[:16]
 
 
-def inputs() -> list[str]:
+def inputs(root: Path | None = None) -> list[str]:
     """What a search's results depend on: settings, and the code that prepares and trains."""
-    return [*SETTINGS, *map(str, code_of_a_model())]
+    code = code_of_a_model() if root is None else code_of(PREPARE, TRAINING, source=root / "src")
+    return [*SETTINGS, *map(str, code)]
+
+
+def is_of(name: str, patterns: Iterable[str]) -> bool:
+    """Whether Git would list a file for these path patterns."""
+    return any(name == it or name.startswith(f"{it}/") or fnmatch.fnmatchcase(name, it) for it in patterns)
 
 
 def content_tag(target: str = TRAIN) -> str:
@@ -165,12 +192,16 @@ def _hash_of(patterns: list[str], *, with_data: bool = True) -> str:
     Without data, a Dockerfile counts as one that copies no month: a new month makes no new server.
     """
     listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns)
+    return _hash_of_files({name for name in listed.split("\0") if name}, Path(), with_data)
+
+
+def _hash_of_files(names: Iterable[str], root: Path, with_data: bool) -> str:
     whole = hashlib.sha256()
-    for name in sorted({name for name in listed.split("\0") if name}):
-        path = Path(name)
+    for name in sorted(names):
+        path = root / name
         if path.is_file():
             content = path.read_bytes()
-            if path == DOCKERFILE and not with_data:
+            if Path(name) == DOCKERFILE and not with_data:
                 content = with_block(content.decode(), [], path).encode()
             whole.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
     return whole.hexdigest()

@@ -39,12 +39,12 @@ _SPECIAL = {ord(mark): f"\\{mark}" for mark in "\\`*_[]<>|#~!"} | {
 }
 
 
-def to_markdown(document: Document, page: str, plots_url: str | None = None, limit: int = LIMIT) -> str:
+def to_markdown(document: Document, page: str = "", plots_url: str | None = None, limit: int = LIMIT) -> str:
     """Write a report as GitHub Markdown.
 
     Args:
         document: the report.
-        page: where the whole report is, for those who read a shortened one.
+        page: where the whole report is, for those who read a shortened one; "" where this is all there is.
         plots_url: address of the folder with the plots; without it there are no images.
         limit: characters.
     """
@@ -79,8 +79,9 @@ def _whole(
             parts.append("\n\n".join([f"### {_line(section.title)}", *blocks]))
     if dropped:
         names = ", ".join(_line(section.title) for section in sorted(dropped, key=list(document.sections).index))
-        parts.append(f"**Left out, because a comment may hold only so much: {names}.** All of it is in {_code(page)}.")
-    elif plots_url is None:
+        whole = f" All of it is in {_code(page)}." if page else ""
+        parts.append(f"**Left out, because a comment may hold only so much: {names}.**{whole}")
+    elif plots_url is None and page:
         parts.append(f"The plots are in {_code(page)}.")
     parts.append(f"<sub>{_line(document.origin)}</sub>")
     return "\n\n".join(parts) + "\n"

@@ -13,15 +13,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from slipway.errors import UserError
 from slipway.files import read_json, write_json
+from slipway.kubeapi import EXPERIMENTS, Cluster, json_sha256
+from slipway.kubeapi import TRIALS as TRIAL_KIND
 from slipway.names import load_names
 from slipway.search.katib import EXPERIMENT_LABEL, OUT, SUCCEEDED, TRIALS
 from slipway.search.observation import objective_value
+
+_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--trials", type=Path, default=OUT / TRIALS, metavar="FILE", help="default: %(default)s")
     source.add_argument("--cluster", metavar="EXPERIMENT", help="read an experiment's trials from the cluster")
     parser.add_argument("--namespace", metavar="NAME", help="default: namespaces.trials of slipway.yaml")
+    parser.add_argument("--manifest", metavar="SHA256", help="refuse an experiment that another manifest made")
     parser.add_argument("--top", type=int, default=3, metavar="K", help="default: %(default)s")
     parser.add_argument("--out", type=Path, default=OUT / "top.json", metavar="FILE", help="default: %(default)s")
 
@@ -40,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"--top is {args.top}, expected at least 1.")
     if args.cluster:
         namespace = args.namespace or load_names().namespaces.trials
-        trials, source = trials_of_cluster(args.cluster, namespace), f"experiment {args.cluster}"
+        trials, source = trials_of_cluster(args.cluster, namespace, args.manifest), f"experiment {args.cluster}"
     else:
         trials, source = trials_of_file(args.trials), str(args.trials)
     best = top(trials, args.top, source)
@@ -118,45 +123,34 @@ def trials_of_file(path: Path) -> list[dict[str, Any]]:
     return items
 
 
-def trials_of_cluster(experiment: str, namespace: str) -> list[dict[str, Any]]:
+def trials_of_cluster(experiment: str, namespace: str, manifest: str | None = None) -> list[dict[str, Any]]:
     """The trials of an experiment, from the cluster's API.
 
-    Raises:
-        UserError: there is no cluster to ask, or it has no such trials.
-    """
-    from kubernetes import client, config
-    from urllib3.exceptions import HTTPError
+    Args:
+        experiment: its name.
+        namespace: where it is.
+        manifest: the SHA-256 of the manifest that it must have been applied from, as `slipway plan` noted it.
 
-    try:
-        if "KUBERNETES_SERVICE_HOST" in os.environ and not os.environ.get("KUBECONFIG"):
-            config.load_incluster_config()
-        else:
-            config.load_kube_config(os.environ.get("KUBECONFIG") or None)
-        found = client.CustomObjectsApi().list_namespaced_custom_object(
-            "kubeflow.org", "v1beta1", namespace, "trials",
-            label_selector=f"{EXPERIMENT_LABEL}={experiment}", _request_timeout=30,
-        )  # fmt: skip
-    except config.ConfigException as error:
-        raise UserError(f"there is no cluster to ask ({error}): log in with kubectl, or run this in a pod.") from None
-    except client.ApiException as error:
-        if error.status == 404:
-            raise UserError("the cluster has no Katib (404 for its Trials): log in to the one that has.") from None
-        raise UserError(
-            f"the cluster refused to list trials in {namespace} ({error.status}): {_words(error.body) or error.reason}"
-        ) from None
-    except HTTPError as error:
-        raise UserError(f"the cluster does not answer ({error}).") from None
-    assert isinstance(found, dict)
-    trials: list[dict[str, Any]] = found["items"]
+    Raises:
+        UserError: there is no cluster to ask, it has no such trials, or the experiment is another.
+    """
+    cluster = Cluster()
+    if manifest:
+        applied = ((cluster.find(EXPERIMENTS, namespace, experiment) or {}).get("metadata") or {}).get("annotations")
+        if applied_sha256(applied or {}) != manifest:
+            raise UserError(
+                f"experiment {experiment} in {namespace} is not the one that was planned: somebody made or changed "
+                f"it by another hand. Delete it, and start the workflow again."
+            )
+    trials = cluster.select(TRIAL_KIND, namespace, f"{EXPERIMENT_LABEL}={experiment}")
     if not trials:
         raise UserError(f"namespace {namespace} has no trials of an experiment named {experiment}.")
     return trials
 
 
-def _words(body: object) -> str:
-    """What the API server says in an answer that is a Status."""
+def applied_sha256(annotations: Mapping[str, str]) -> str:
+    """The :func:`slipway.kubeapi.json_sha256` of what `kubectl apply` was given, "" where nobody applied it."""
     try:
-        status = json.loads(str(body))
-    except json.JSONDecodeError:
+        return json_sha256(json.loads(annotations[_APPLIED]))
+    except (KeyError, json.JSONDecodeError):
         return ""
-    return str(status.get("message", "")) if isinstance(status, dict) else ""

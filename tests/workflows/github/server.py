@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import itertools
 import json
 import os
 import re
@@ -27,12 +28,14 @@ import trustme
 from jsonschema import Draft202012Validator
 
 from tests.workflows.github import merging
+from tests.workflows.github.commits import History, status_of
 
 API = json.loads(Path(__file__).with_name("api.json").read_text(encoding="utf-8"))
 ACTIONS_TOKEN = "token-of-the-run"  # noqa: S105 - GITHUB_TOKEN's stand-in
 APP_TOKEN = "token-of-the-app"  # noqa: S105
 READ_TOKEN = "token-of-a-fork"  # noqa: S105
 _COMMENT_LIMIT = 65_536
+_IDENTIFIERS = itertools.count(1)
 _ROUTES = [
     (method, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)), f"{method} {path}")
     for method, _, path in (name.partition(" ") for name in API["operations"])
@@ -53,6 +56,7 @@ class State:
 
     pulls: dict[int, dict[str, Any]] = field(default_factory=dict)
     comments: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    commit_comments: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     labels: dict[int, list[str]] = field(default_factory=dict)
     statuses: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     dispatches: list[dict[str, Any]] = field(default_factory=list)
@@ -79,7 +83,8 @@ class State:
 class Stand:
     """The server; `with Stand(...) as github:` runs it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str = "127.0.0.1", name: str = "localhost", port: int = 0) -> None:
+        """Listen at ``address``, known as ``name`` to those who ask; ``port`` 0 is a free one."""
         self.folder = folder
         self.repositories = folder / "repositories"
         self.repositories.mkdir(parents=True)
@@ -92,11 +97,11 @@ class Stand:
         class Handler(_Handler):
             github = stand
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer((address, port), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+        authority.issue_cert(*dict.fromkeys(("localhost", "127.0.0.1", name))).configure_cert(context)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        self.host = f"localhost:{self.server.server_port}"
+        self.host = f"{name}:{self.server.server_port}"
         self.lock = threading.RLock()
 
     def __enter__(self) -> Stand:
@@ -212,7 +217,23 @@ class _Operations:
                 return 200, self._pull(state.pulls[number])
             case "GET /commits/{commit_sha}/pulls":
                 found = [self._pull(it) for it in state.pulls.values()]
-                return 200, [it for it in found if it["head"]["sha"] == names["commit_sha"]]
+                sha = names["commit_sha"]
+                return 200, [it for it in found if sha in (it["head"]["sha"], it["merge_commit_sha"])]
+            case "GET /commits/{commit_sha}/comments":
+                return 200, _page(state.commit_comments.get(names["commit_sha"], []), query)
+            case "POST /commits/{commit_sha}/comments":
+                sha = self._sha(names["commit_sha"])
+                return 201, _add_comment(state.commit_comments.setdefault(sha, []), body["body"], example)
+            case "PATCH /comments/{comment_id}":
+                return 200, _change_comment(state.commit_comments, int(names["comment_id"]), body["body"])
+            case "GET /commits/{ref}":
+                return 200, self._history().commit(self._sha(names["ref"]))
+            case "GET /commits/{ref}/status":
+                sha = self._sha(names["ref"])
+                return 200, status_of(state.statuses.get(sha, []), sha, example, copy.deepcopy(example))
+            case "GET /compare/{basehead}":
+                base, _, head = names["basehead"].partition("...")
+                return 200, self._history().comparison(self._sha(base), self._sha(head), example)
             case "GET /issues/{issue_number}/comments":
                 self._known(number)
                 return 200, _page(state.comments.get(number, []), query)
@@ -220,12 +241,7 @@ class _Operations:
                 self._known(number)
                 return 201, write_comment(state, number, body["body"])
             case "PATCH /issues/comments/{comment_id}":
-                _fits(body["body"])
-                for comment in (it for them in state.comments.values() for it in them):
-                    if comment["id"] == int(names["comment_id"]):
-                        comment["body"] = body["body"]
-                        return 200, comment
-                raise RefusedError(404, "Not Found")
+                return 200, _change_comment(state.comments, int(names["comment_id"]), body["body"])
             case "POST /issues/{issue_number}/labels":
                 self._known(number)
                 if not state.may_create_labels:
@@ -292,6 +308,16 @@ class _Operations:
                 return 204, None
         raise RefusedError(501, f"the stand-in does not do {what} yet")
 
+    def _history(self) -> History:
+        example = API["operations"]["GET /repos/{owner}/{repo}/commits/{ref}"]["answers"]["200"]["example"]
+        return History(self.stand.git_folder(self.name), example)
+
+    def _sha(self, ref: str) -> str:
+        sha = self._history().sha_of(ref)
+        if not sha:
+            raise RefusedError(422, f"No commit found for SHA: {ref}")
+        return sha
+
     def _known(self, number: int) -> dict[str, Any]:
         if number not in self.state.pulls:
             raise RefusedError(404, "Not Found")
@@ -338,6 +364,7 @@ class _Operations:
             whole["auto_merge"] = how | {"enabled_by": copy.deepcopy(whole["user"])}
         whole["labels"] = [_label(name) for name in self.state.labels.get(number, [])]
         whole["requested_teams"] = []
+        whole |= {key: pull.get(key) for key in ("merge_commit_sha", "merged_at")}
         for side in ("head", "base"):
             branch = pull[side]
             whole[side] |= {"ref": branch, "label": f"{owner}:{branch}"}
@@ -347,15 +374,30 @@ class _Operations:
 
 
 def write_comment(state: State, number: int, text: str) -> dict[str, Any]:
-    """Write a comment, as a person or a workflow does."""
-    _fits(text)
+    """Write a comment on a pull request, as a person or a workflow does."""
     example = API["operations"]["POST /repos/{owner}/{repo}/issues/{issue_number}/comments"]["answers"]["201"]
-    comment: dict[str, Any] = copy.deepcopy(example["example"])
+    return _add_comment(state.comments.setdefault(number, []), text, example["example"])
+
+
+def _add_comment(comments: list[dict[str, Any]], text: str, example: dict[str, Any]) -> dict[str, Any]:
+    """Add a comment to those of one place, in GitHub's shape."""
+    _fits(text)
+    comment: dict[str, Any] = copy.deepcopy(example)
     for key in ("minimized", "pin"):  # null in the published example, and no null in its schema
         comment.pop(key, None)
-    comment |= {"id": 1 + sum(map(len, state.comments.values())), "body": text}
-    state.comments.setdefault(number, []).append(comment)
+    comment |= {"id": next(_IDENTIFIERS), "body": text}
+    comments.append(comment)
     return comment
+
+
+def _change_comment(places: dict[Any, list[dict[str, Any]]], number: int, text: str) -> dict[str, Any]:
+    """Write over a comment."""
+    _fits(text)
+    for comment in (it for them in places.values() for it in them):
+        if comment["id"] == number:
+            comment["body"] = text
+            return comment
+    raise RefusedError(404, "Not Found")
 
 
 def _short(ruleset: dict[str, Any]) -> dict[str, Any]:
@@ -406,6 +448,9 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         body = self._body()
         rest = url.path.removeprefix("/api/v3")
+        if match := re.fullmatch(r"/repos/([^/]+/[^/]+)/tarball/(\w+)", rest):
+            self._tarball(match[1], match[2])
+            return
         if rest == url.path and rest != "/api/graphql":
             self._git(url.path, url.query, body)
             return
@@ -440,6 +485,23 @@ class _Handler(BaseHTTPRequestHandler):
             self.rfile.readline()
             return b"".join(parts)
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _tarball(self, name: str, ref: str) -> None:
+        """GitHub sends whoever asks to another address of its own, where no token is needed."""
+        token = self.headers.get("Authorization", "").partition(" ")[2]
+        if self.path.startswith("/api/v3"):
+            state = self.github.states.get(name)
+            if state is None or token not in (ACTIONS_TOKEN, APP_TOKEN, READ_TOKEN) or state.ill:
+                code = 404 if state is None else 502 if state.ill else 401
+                self._plain(code, b'{"message": "no"}')
+                return
+            state.calls.append(f"GET /tarball/{ref}")
+            self.send_response(302)
+            self.send_header("Location", f"{self.github.url}/repos/{name}/tarball/{ref}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self._plain(200, History(self.github.git_folder(name), {}).packed(ref, name))
 
     def _git(self, path: str, query: str, body: bytes) -> None:
         """Git's smart protocol, through git's own CGI program."""

@@ -1,0 +1,1 @@
+"""The one place that knows the cluster: what a workflow's steps run, and what looks after them."""
