@@ -91,6 +91,87 @@ def test_promtool_agrees(name: str, tmp_path: Path) -> None:
         assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
+@pytest.fixture(scope="module")
+def fresh(folder: Path) -> dict[str, float]:
+    """What a server shows that nobody has asked yet: series and values."""
+    with serving("--model", str(folder), "--version", "7") as server:
+        lines = server.call("/metrics")[1].splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+
+def test_every_series_that_a_rule_reads_is_there_from_the_start(fresh: dict[str, float]) -> None:
+    """Prometheus sees no increase in a series that begins with its first failures."""
+    names = {name.partition("{")[0] for name in fresh}
+    own = {name for path in RULES for name in re.findall(r"\bslipway_\w+", path.read_text())}
+    assert len(own) > 8
+    assert own - names - {"slipway_refused_values_total"} == set(), "only a sentence names the last one"
+    for path in RULES:
+        for name, matcher in re.findall(r"(slipway_requests_total)\{(\w+=~?\"[^\"]+\")", path.read_text()):
+            label, _, value = matcher.partition("=")
+            pattern = re.compile(f'{label}="({value.lstrip("~").strip(chr(34))})"')
+            if label != "namespace":
+                assert sorted({fresh[it] for it in fresh if it.startswith(name) and pattern.search(it)}) == [0.0], (
+                    matcher
+                )
+
+
+def test_failures_before_the_second_scrape_raise_the_alert(fresh: dict[str, float], tmp_path: Path) -> None:
+    """From what a new server shows at its first scrape; then 200 requests failed, or were turned away."""
+    promtool = tool("promtool")
+    (tmp_path / "serving.rules.yaml").write_text(yaml.safe_dump(groups(MONITORING / "rules/serving.yaml")))
+    failed = {
+        "a fault": 'slipway_requests_total{code="500",path="/predict"}',
+        "a fault of V2": 'slipway_requests_total{code="500",path="infer"}',
+        "no room": 'slipway_requests_total{code="503",path="full"}',
+    }
+    alert = 'ALERTS{alertname="SlipwayFailing",alertstate="firing"}'
+    tests = []
+    for series in failed.values():
+        shown = {name: value for name, value in fresh.items() if name.startswith("slipway_requests_total")}
+        assert series in shown
+        values = {name: f"{value:g} {value + 200 * (name == series):g}x30" for name, value in shown.items()}
+        tests.append({
+            "interval": "15s",
+            "input_series": [
+                {"series": name.replace("{", '{namespace="slipway-production",'), "values": text}
+                for name, text in values.items()
+            ],
+            "promql_expr_test": [{
+                "expr": alert,
+                "eval_time": "4m",
+                "exp_samples": [{
+                    "labels": alert.replace("}", ',namespace="slipway-production",severity="page"}'),
+                    "value": 1,
+                }],
+            }],
+        })  # fmt: skip
+    document = {"rule_files": ["serving.rules.yaml"], "evaluation_interval": "15s", "tests": tests}
+    (tmp_path / "fresh.test.yaml").write_text(yaml.safe_dump(document))
+    ended = subprocess.run(
+        [promtool, "test", "rules", "fresh.test.yaml"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_promtools_tests_begin_with_what_a_server_shows(fresh: dict[str, float]) -> None:
+    """No test of a rule may start from a series that no server has: its labels, but for the cluster's, are real."""
+    made_up = []
+    for path in sorted((MONITORING / "tests").glob("*.yaml")):
+        for test in yaml.safe_load(path.read_text())["tests"]:
+            for series in test["input_series"]:
+                name, _, labels = series["series"].partition("{")
+                wanted = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+                real = [dict(re.findall(r'(\w+)="([^"]*)"', it)) for it in fresh if it.partition("{")[0] == name]
+                free = {"namespace", "model", "version", "engine", "column", "bucket"}
+                if not any(
+                    wanted.keys() - {"namespace"} <= it.keys()
+                    and all(it[label] == value for label, value in wanted.items() if label not in free)
+                    for it in real
+                ):
+                    made_up.append(f"{path.name}: {series['series']}")
+    assert made_up == []
+
+
 def test_every_alert_has_a_test() -> None:
     alerts = {rule["alert"] for path in RULES for g in groups(path)["groups"] for rule in g["rules"] if "alert" in rule}
     tests = "\n".join(path.read_text() for path in (MONITORING / "tests").glob("*.yaml"))

@@ -78,16 +78,26 @@ def other_folder(month: Any, rows: list[dict[str, Any]], tmp_path_factory: pytes
     return path
 
 
-def _train(month: Any, rows: list[dict[str, Any]], path: Path, seed: int, rounds: int = 25) -> Path:
+@pytest.fixture(scope="session")
+def negative_folder(month: Any, rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose answers are all below zero: 5 less than a probability."""
+    path = tmp_path_factory.mktemp("negative") / "model"
+    return _train(month, rows, path, seed=3, rounds=5, objective="reg:squarederror", shift=-5.0)
+
+
+def _train(
+    month: Any, rows: list[dict[str, Any]], path: Path, seed: int, rounds: int = 25,
+    objective: str = "binary:logistic", shift: float = 0.0,
+) -> Path:  # fmt: skip
     xgb = import_xgboost()
     late = answer(month)
     known = ~np.isnan(late)
     matrix = xgb.QuantileDMatrix(
-        np.ascontiguousarray(encode(month)[known]), label=late[known], feature_names=list(NAMES)
+        np.ascontiguousarray(encode(month)[known]), label=late[known] + shift, feature_names=list(NAMES)
     )
     members = [
         xgb.train(
-            {"objective": "binary:logistic", "max_depth": 5, "seed": seed + i, "subsample": 0.7, "nthread": 1},
+            {"objective": objective, "max_depth": 5, "seed": seed + i, "subsample": 0.7, "nthread": 1},
             matrix,
             num_boost_round=rounds,
         )

@@ -35,14 +35,20 @@ def load(url: str, sample: Path, out: Path, *flags: str) -> tuple[int, dict[str,
 
 @pytest.fixture
 def stand_in() -> Iterator[Any]:
-    """A server that answers every request with one status and body; ``start(status, body)`` gives its address."""
+    """A server that answers every request with one status and body; ``start(status, body)`` gives its address.
+
+    ``start.paths`` are the paths that were asked for since.
+    """
     servers = []
 
     def start(status: int, body: bytes) -> str:
+        start.paths = []
+
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
+                start.paths.append(self.path)
                 self.rfile.read(int(self.headers["content-length"]))
                 self.send_response(status)
                 self.send_header("content-length", str(len(body)))
@@ -140,7 +146,26 @@ def test_other_machines_need_a_word(url: str) -> None:
     check_target(url, allow_remote=True)
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://127.0.0.1", "http://", "nonsense"])
+def test_a_slash_at_the_end_and_a_path_before_are_no_matter(server: Any, sample_file: Path, tmp_path: Path) -> None:
+    code, report = load(f"{server.url}//", sample_file, tmp_path, "--p99-ms", "5000", "--failure-share", "0")
+    assert (code, report["failures"], report["url"]) == (0, 0, server.url)
+    assert report["requests"] > 0
+
+
+def test_a_path_is_kept_for_the_proxy_that_needs_it(stand_in: Any, sample_file: Path, tmp_path: Path) -> None:
+    address = stand_in(500, b"{}")
+    _, report = load(f"{address}/seldon/production/served/", sample_file, tmp_path)
+    assert report["url"] == f"{address}/seldon/production/served"
+    assert set(stand_in.paths) == {
+        f"/seldon/production/served{path}" for path in ("/predict", "/v2/models/flight-delay/infer")
+    }
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["127.0.0.1:8080", "ftp://127.0.0.1", "http://", "nonsense", "http://127.0.0.1?a=b", "http://127.0.0.1/#a",
+     "http://127.0.0.1:none", "http://[::1", "http://127.0.0.1:99999"],
+)  # fmt: skip
 def test_a_wrong_address_is_a_sentence(url: str) -> None:
     with pytest.raises(UserError, match="expected http://host:port"):
         check_target(url, allow_remote=True)

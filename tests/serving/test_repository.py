@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -106,6 +108,51 @@ def test_a_wrong_load_is_a_sentence(server: Server, body: Any, status: int, says
 def test_reloading_needs_no_address(running: Server, rows: Any) -> None:
     assert running.call("/v2/repository/models/flight-delay/load", {}, KEY)[0] == 200
     assert running.call("/predict", {"rows": rows[:1]})[0] == 200
+
+
+def test_reloading_keeps_what_the_command_line_said(bare_folder: Path) -> None:
+    """Its version, when that was registered, and that it is to be compiled; all of it was known to nobody else."""
+    flags = ("--version", "flight-delay/3", "--registered-at", "2026-01-02T03:04:05+00:00", "--compile")
+    created = 'slipway_model_created_timestamp_seconds{model="flight-delay",version="3"}'
+    path = "/v2/repository/models/flight-delay/load"
+    with serving("--model", str(bare_folder), *flags, env={"SLIPWAY_ADMIN_TOKEN": TOKEN}) as server:
+        about = server.call("/v2/models/flight-delay")
+        assert about[1]["platform"].startswith("onnxruntime")
+        for parameters in ({}, {"version": "3"}, {"uri": str(bare_folder)}, {"version": "flight-delay/3"}):
+            assert server.call(path, {"parameters": parameters}, KEY) == (200, {"name": "flight-delay", "version": "3"})
+            assert server.call("/v2/models/flight-delay") == about
+            assert server.metric(created) == 1767323045
+        assert server.call(path, {"parameters": {"version": "4"}}, KEY)[1]["version"] == "4"
+        assert server.metric(created.replace("3", "4")) > 1767323045, "another version, registered who knows when"
+        assert server.call(path, {}, KEY)[1]["version"] == "4"
+
+
+def test_the_environment_s_word_is_kept_too(folder: Path) -> None:
+    said = {"SLIPWAY_MODEL_VERSION": "m/5", "SLIPWAY_MODEL_REGISTERED_AT": "2026-01-02T03:04:05Z"}
+    with serving("--model", str(folder), env=said | {"SLIPWAY_ADMIN_TOKEN": TOKEN}) as server:
+        assert server.call("/v2/repository/models/flight-delay/load", {}, KEY)[1]["version"] == "5"
+        created = 'slipway_model_created_timestamp_seconds{model="flight-delay",version="5"}'
+        assert server.metric(created) == 1767323045
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_a_token_from_a_file_and_any_case_of_bearer(folder: Path, scheme: str) -> None:
+    with serving("--model", str(folder), env={"SLIPWAY_ADMIN_TOKEN": TOKEN + "\n"}) as server:
+        assert server.call("/v2/repository/index", {}, {"authorization": f"{scheme} {TOKEN}"})[0] == 200
+        assert server.call("/v2/repository/index", {}, {"authorization": f"{scheme} {TOKEN}x"})[0] == 401
+
+
+def test_who_is_turned_away_is_told_how_to_ask(server: Server) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{server.url}/v2/repository/index", b"{}")
+    assert (refused.value.code, refused.value.headers["www-authenticate"]) == (401, "Bearer")
+
+
+@pytest.mark.parametrize("uri", ["s3://[x", "s3://b]/x", "a" * 5000, "/" + "a/" * 2500, "s3://" + "b" * 5000 + "/m"])
+def test_an_address_that_is_none_is_a_sentence(server: Server, uri: str) -> None:
+    status, answer = server.call("/v2/repository/models/new/load", {"parameters": {"uri": uri}}, KEY)
+    assert status == 400
+    assert answer["error"].startswith("new stays as it was: --model ") and "\n" not in answer["error"]
 
 
 @pytest.mark.parametrize(

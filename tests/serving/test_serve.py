@@ -19,6 +19,7 @@ import pytest
 
 from slipway.errors import UserError
 from slipway.learning.ensemble import load_ensemble
+from slipway.serving.model import load_model
 from slipway.serving.source import fetched
 from tests.serving.conftest import ROOT, Server, serving, until
 
@@ -211,6 +212,19 @@ def test_is_measured(server: Server, rows: Any) -> None:
     assert until(lambda: server.metric("slipway_in_flight") == 0, 10)
 
 
+def test_a_model_of_any_range_is_answered_and_measured(negative_folder: Path, rows: Any) -> None:
+    """Counting answers is not answering: a model with negative answers has them, in small batches and in large ones."""
+    with serving("--model", str(negative_folder), "--version", "1") as running:
+        for count in (1, 20, 200):
+            status, answer = running.call("/predict", {"rows": rows[:count]})
+            assert status == 200 and len(answer["probabilities"]) == count and max(answer["probabilities"]) < 0
+        for _ in range(600):
+            assert running.call("/predict", {"rows": rows[:1]})[0] == 200
+        assert running.metric('slipway_score_count{model="flight-delay",version="1"}') == 821
+        assert running.metric('slipway_score_bucket{le="0.05",model="flight-delay",version="1"}') == 821
+        assert running.metric('slipway_uncounted_rows_total{model="flight-delay",version="1"}') == 0
+
+
 def test_what_the_manifest_knows_of_the_model_is_a_metric(folder: Path) -> None:
     told = {"SLIPWAY_MODEL_VERSION": "flight-delay/7", "SLIPWAY_MODEL_REGISTERED_AT": "2026-01-01T00:00:00+00:00"}
     with serving("--model", str(folder), env=told) as running:
@@ -332,3 +346,70 @@ def test_serving_needs_none_of_the_training_libraries(folder: Path) -> None:
         [sys.executable, "-c", program], cwd=ROOT / "src", capture_output=True, text=True, check=True
     )
     assert ended.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("rest", ["", "/ready"])
+def test_a_version_that_is_not_here_is_not_here_on_any_route(server: Server, rest: str) -> None:
+    here = server.call(f"/v2/models/flight-delay/versions/7{rest}")
+    assert here[0] == 200 and here == server.call(f"/v2/models/flight-delay{rest}")
+    status, answer = server.call(f"/v2/models/flight-delay/versions/99{rest}")
+    assert (status, "here are: flight-delay version 7" in answer["error"]) == (404, True)
+
+
+def test_nobody_is_sent_to_the_host_that_he_named(server: Server) -> None:
+    for path in ("/v2/models/flight-delay/infer/", "/predict/", "/metrics/", "/v2/"):
+        method = "GET" if path in ("/metrics/", "/v2/") else "POST"
+        connection = connect(server)
+        connection.request(method, path, b"{}", {"host": "evil.example", "content-type": "application/json"})
+        response = connection.getresponse()
+        assert (response.status, response.headers["location"]) == (404, None), path
+        assert b"evil" not in response.read()
+
+
+def test_v2_passes_over_columns_that_the_model_does_not_use(server: Server, rows: Any) -> None:
+    """As `/predict` does, whatever is in them; and a lone one is still told what is expected."""
+    path = "/v2/models/flight-delay/infer"
+    inputs = [{"name": name, "shape": [1], "datatype": "BYTES", "data": [value]} for name, value in rows[0].items()]
+    plain = server.call(path, {"inputs": inputs})
+    for unused in (
+        {"name": "tailnum", "shape": [1], "datatype": "BYTES", "data": ["N1"]},
+        {"name": "tailnum", "shape": [9, 9, 9], "datatype": "?", "data": None},
+        {"name": "tailnum"},
+    ):
+        for position in (0, 5, len(inputs)):
+            assert server.call(path, {"inputs": [*inputs[:position], unused, *inputs[position:]]}) == plain
+    status, answer = server.call(path, {"inputs": [*inputs[1:], {"name": "carier"}]})
+    assert (status, "is missing" in answer["error"]) == (400, True)
+
+
+BROKEN = {
+    "a kind that is none": ("schema.json", lambda it: it["columns"][0].update(kind="colour"), "colour"),
+    "a column without a name": ("schema.json", lambda it: it["columns"][0].pop("name"), "name"),
+    "categories that are none": ("schema.json", lambda it: it["columns"][0].update(categories=5), "categories"),
+    "no expectation": ("schema.json", lambda it: it["columns"][0].pop("expectation"), "expectation"),
+    "columns that are no list": ("schema.json", lambda it: it.update(columns=5), "columns"),
+    "features that are no list": ("schema.json", lambda it: it.update(features=None), "features"),
+    "no features": ("schema.json", lambda it: it.pop("features"), "features"),
+    "a source that is no column": ("schema.json", lambda it: it["features"][0].update(source="x"), "schema.json"),
+    "an encoding that is none": ("schema.json", lambda it: it["features"][0].update(encoding="x"), "schema.json"),
+    "a range that is none": ("schema.json", lambda it: it["columns"][-1].update(minimum="low"), "minimum"),
+    "a column nobody profiled": ("profile.json", lambda it: it["columns"].pop("temp"), "temp"),
+    "a profile that is none": ("profile.json", lambda it: it.update(columns=[]), "columns"),
+    "lineage that is none": ("metadata.json", lambda it: it.update(lineage=5), "lineage"),
+    "golden rows that are none": ("golden.json", lambda it: it.update(rows=5), "golden.json"),
+    "answers that are none": ("golden.json", lambda it: it.update(answers="x"), "golden.json"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_folder_that_is_not_as_it_should_be_is_a_sentence(case: str, folder: Path, tmp_path: Path) -> None:
+    """What would fail a request, or every scrape, is found when it is loaded."""
+    name, harm, says = BROKEN[case]
+    shutil.copytree(folder, tmp_path / "model")
+    path = tmp_path / "model" / name
+    content = json.loads(path.read_text())
+    harm(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=says) as refused:
+        load_model(tmp_path / "model", "m")
+    assert str(tmp_path / "model") in str(refused.value) and "\n" not in str(refused.value)

@@ -22,7 +22,8 @@ from starlette.types import Receive, Scope, Send
 
 from slipway.errors import UserError
 from slipway.serving.metrics import CONTENT_TYPE, Metrics
-from slipway.serving.model import Model, load_model
+from slipway.serving.model import Model
+from slipway.serving.origin import Origin
 from slipway.serving.predictions import (
     MAX_BODY,
     Loaded,
@@ -34,9 +35,9 @@ from slipway.serving.predictions import (
     too_slow,
 )  # fmt: skip
 from slipway.serving.requests import MAX_ROWS, Refusal
-from slipway.serving.source import fetched
 
 BODY_SECONDS = 10.0
+_NOWHERE = Origin("")
 
 
 class App:
@@ -49,6 +50,7 @@ class App:
         max_rows: how many rows one request may bring.
         max_body: how many bytes one request may bring.
         body_seconds: how long a client may take to send them.
+        compiled: compile what is loaded while running, if nobody has.
 
     Attributes:
         draining: set when the process is about to end; readiness is then denied.
@@ -63,24 +65,27 @@ class App:
         max_rows: int = MAX_ROWS,
         max_body: int = MAX_BODY,
         body_seconds: float = BODY_SECONDS,
+        compiled: bool = False,
     ) -> None:
         self.metrics, self.default = metrics, default
         self.max_rows, self.max_body, self.body_seconds = max_rows, max_body, body_seconds
+        self.compiled = compiled
         self.draining = False
         self.in_flight = 0
         metrics.in_flight.set_function(lambda: self.in_flight)
         metrics.waiting.set_function(lambda: sum(loaded.waiting() for loaded in self._models.values()))
-        self._token = token.encode()
+        self._token = token.strip().encode()  # a file's last newline is no part of it
         self._models: dict[str, Loaded] = {}
         self._targets: dict[bytes, Target] = {}
-        self._sources: dict[str, str] = {}
+        self._origins: dict[str, Origin] = {}
         self._changing = asyncio.Lock()
         self._rest = Starlette(routes=self._routes(), exception_handlers={HTTPException: _http_error})
+        self._rest.router.redirect_slashes = False  # it would send the caller to whatever Host he named
 
-    def put(self, model: Model, source: str = "") -> None:
-        """Serve ``model`` from the next request on, in the place of the one of its name."""
+    def put(self, model: Model, origin: Origin = _NOWHERE) -> None:
+        """Serve ``model``, come from ``origin``, from the next request on, in the place of the one of its name."""
         self._models = {**self._models, model.name: Loaded(model, self.metrics)}
-        self._sources[model.name] = source
+        self._origins[model.name] = origin
         self._index()
 
     def remove(self, name: str) -> None:
@@ -157,11 +162,8 @@ class App:
         raise HTTPException(404, self._who_is_here())
 
     async def _model_ready(self, request: Request) -> Response:
-        loaded = self._models.get(request.path_params["name"])
-        ready = loaded is not None and not self.draining
-        return _json(
-            {"name": request.path_params["name"], "ready": ready}, 200 if ready else 404 if not loaded else 503
-        )
+        ready = not self.draining
+        return _json({"name": self._loaded(request).model.name, "ready": ready}, 200 if ready else 503)
 
     async def _model_metadata(self, request: Request) -> Response:
         loaded = self._loaded(request)
@@ -204,22 +206,19 @@ class App:
         self._authorise(request)
         name = request.path_params["name"]
         parameters = await self._parameters(request)
-        uri = parameters.get("uri") or self._sources.get(name)
-        version = parameters.get("version", "")
-        if type(uri) is not str or type(version) is not str or not uri:
+        uri, version = parameters.get("uri", ""), parameters.get("version", "")
+        before = self._origins.get(name, Origin("", compiled=self.compiled))
+        if type(uri) is not str or type(version) is not str or not (uri or before.uri):
             raise HTTPException(400, 'the body must be {"parameters": {"uri": "...", "version": "..."}}.')
-
-        def load() -> Model:
-            with fetched(uri) as (folder, known):
-                return load_model(folder, name, version or known, self.max_rows)
+        origin = before.asked(uri, version)
 
         async with self._changing:
             try:
-                model = await asyncio.get_running_loop().run_in_executor(None, load)
+                model = await asyncio.get_running_loop().run_in_executor(None, origin.load, name, self.max_rows)
             except UserError as error:
                 self.metrics.loads.labels("refused").inc()
                 raise HTTPException(400, f"{name} stays as it was: {error}") from None
-            self.put(model, uri)
+            self.put(model, origin)
             self.metrics.loads.labels("loaded").inc()
         return _json({"name": name, "version": model.version})
 
@@ -235,9 +234,11 @@ class App:
     def _authorise(self, request: Request) -> None:
         if not self._token:
             raise HTTPException(403, "repository calls are off: start the server with SLIPWAY_ADMIN_TOKEN set.")
-        given = request.headers.get("authorization", "").encode("utf-8", "surrogateescape")
-        if not hmac.compare_digest(given, b"Bearer " + self._token):
-            raise HTTPException(401, "repository calls need the header `Authorization: Bearer <token>`.")
+        scheme, _, given = request.headers.get("authorization", "").strip().partition(" ")
+        right = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), self._token)
+        if scheme.lower() != "bearer" or not right:
+            sentence = "repository calls need the header `Authorization: Bearer <token>`."
+            raise HTTPException(401, sentence, {"www-authenticate": "Bearer"})
 
     async def _parameters(self, request: Request) -> dict[str, Any]:
         raw = b""

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     """Send, write down, judge."""
     if args.seconds < 1 or args.users < 1 or not 0 <= args.bad_share < 1 or args.pause_ms < 0:
         raise UserError("--seconds and --users must be 1 or more, --bad-share from 0 to below 1, --pause-ms 0 or more.")
-    check_target(args.url, args.allow_remote)
+    args.url = check_target(args.url, args.allow_remote)
     rows = read_json(args.rows, "python -m slipway prepare")
     if not isinstance(rows, list) or not rows:
         raise UserError(f"{args.rows} holds no rows: expected a list of them, as `python -m slipway prepare` writes.")
@@ -94,21 +94,28 @@ def check_answers(url: str) -> None:
         raise UserError(f"no server listens at {url} ({error}): `make serve` starts one.") from None
 
 
-def check_target(url: str, allow_remote: bool) -> None:
-    """See that the load goes where it may.
+def check_target(url: str, allow_remote: bool) -> str:
+    """See that the load goes where it may, and return the address that the server's paths are added to.
+
+    A path before them is kept: a proxy may need it. A slash at its end is not.
 
     Raises:
         UserError: ``url`` is no http address, or is not this machine and ``allow_remote`` is not given.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError(f"--url {url}: expected http://host:port.")
     try:
-        here = ipaddress.ip_address(parts.hostname).is_loopback
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+    except ValueError:  # a bracket too many, or a port that is none
+        known = False
+    if not known or parts.query or parts.fragment:
+        raise UserError(f"--url {url}: expected http://host:port, with a path where a proxy needs one, and no query.")
+    try:
+        here = ipaddress.ip_address(str(parts.hostname)).is_loopback
     except ValueError:
         here = parts.hostname == "localhost"
     if not here and not allow_remote:
         raise UserError(f"--url {url} is not this machine: load on others needs --allow-remote.")
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
 def send(args: argparse.Namespace) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from slipway.serving.traffic import BATCH_ROWS, SCORE_BUCKETS, Traffic
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 PATHS = ("/predict", "infer")
+STATUSES = (200, 400, 408, 413, 415, 499, 500)
+OUTCOMES = ("loaded", "refused")
 SCORES = tuple(position / SCORE_BUCKETS for position in range(1, SCORE_BUCKETS + 1))
 LINEAGE = ("git_sha", "data_md5", "train_image", "experiment")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -36,7 +38,9 @@ class Metrics:
         disable_created_metrics()
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self.requests: Counts[tuple[str, int]] = Counts()
+        # All from the start: Prometheus sees no increase in a series that begins with its first failures.
+        self.requests: Counts[tuple[str, int]] = Counts({(path, code): 0 for path in PATHS for code in STATUSES})
+        self.requests["full", 503] = 0
         self.seconds = {path: _Tally(SECONDS) for path in PATHS}
         self.refused = Counter(
             "slipway_refused_values",
@@ -47,6 +51,8 @@ class Metrics:
         self.loads = Counter(
             "slipway_model_loads", "Models loaded or refused while running.", ["outcome"], registry=self.registry
         )
+        for outcome in OUTCOMES:
+            self.loads.labels(outcome)
         self.in_flight = Gauge("slipway_in_flight", "Requests being answered or waiting.", registry=self.registry)
         self.waiting = Gauge(
             "slipway_waiting", "Requests in flight that no call of the engine has begun for.", registry=self.registry
@@ -135,6 +141,9 @@ class _ModelCollector(Collector):
         batches = HistogramMetricFamily(
             "slipway_batch_rows", "Rows answered by one call of the engine.", labels=["model", "version"]
         )
+        uncounted = CounterMetricFamily(
+            "slipway_uncounted_rows", "Rows that were answered and could not be counted.", labels=["model", "version"]
+        )
         live = CounterMetricFamily(
             "slipway_feature_rows", "Rows by column and drift bucket.", labels=["model", "version", "column", "bucket"]
         )
@@ -151,13 +160,14 @@ class _ModelCollector(Collector):
             info.add_metric([*key, model.engine.name, *lineage], 1)
             loaded.add_metric(key, model.loaded.timestamp())
             created.add_metric(key, model.created.timestamp())
-            scores.add_metric(key, _cumulative(SCORES, [*traffic.scores.tolist(), 0]), sum_value=traffic.score_sum)
+            scores.add_metric(key, _cumulative(SCORES, traffic.scores.tolist()), sum_value=traffic.score_sum)
             batches.add_metric(key, _cumulative(BATCH_ROWS, traffic.batches.tolist()), sum_value=traffic.rows)
+            uncounted.add_metric(key, traffic.uncounted)
             for column, bucket, rows in traffic.live():
                 live.add_metric([*key, column, bucket], rows)
             for column, bucket, share in traffic.trained():
                 trained.add_metric([*key, column, bucket], share)
-        yield from (info, loaded, created, scores, batches, live, trained)
+        yield from (info, loaded, created, scores, batches, uncounted, live, trained)
 
 
 def _cumulative(borders: Iterable[float], counts: Iterable[int]) -> list[tuple[str, float]]:

@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+import msgspec
 import numpy as np
 import orjson
 
@@ -15,6 +16,7 @@ from slipway.errors import UserError
 from slipway.files import read_json
 from slipway.learning.ensemble import GOLDEN_TOLERANCE, MADE_BY, load_ensemble
 from slipway.serving.requests import MAX_ROWS, Refusal, RequestReader
+from slipway.serving.traffic import Traffic
 
 COMPILED = "ensemble.onnx"
 
@@ -82,6 +84,43 @@ class Model:
     """When the version was registered, or loaded where nobody says."""
 
 
+class _Column(msgspec.Struct):
+    name: str
+    kind: Literal["clock", "integer", "number", "category", "date", "text"]
+    nullable: bool
+    categories: list[str]
+    minimum: float | None
+    maximum: float | None
+    expectation: str
+
+
+class _Feature(msgspec.Struct):
+    name: str
+    source: str
+    encoding: str
+
+
+class _Schema(msgspec.Struct):
+    """What the server reads of schema.json; a file may hold more."""
+
+    columns: list[_Column]
+    features: list[_Feature]
+    question: str = ""
+
+
+class _Seen(msgspec.Struct):
+    buckets: dict[str, int]
+    missing: int
+
+
+class _Profile(msgspec.Struct):
+    columns: dict[str, _Seen]
+
+
+class _Metadata(msgspec.Struct):
+    lineage: dict[str, Any] = {}
+
+
 def load_model(
     folder: Path, name: str, version: str = "", max_rows: int = MAX_ROWS, registered: datetime | None = None
 ) -> Model:
@@ -104,15 +143,25 @@ def load_model(
     profile = read_json(folder / "profile.json", MADE_BY, "rows", "columns")
     golden = read_json(folder / "golden.json", MADE_BY, "rows", "answers")
     metadata = read_json(folder / "metadata.json", MADE_BY, "members")
+    for file, content, form in (
+        ("schema.json", schema, _Schema), ("profile.json", profile, _Profile), ("metadata.json", metadata, _Metadata),
+    ):  # fmt: skip
+        try:
+            msgspec.convert(content, form)
+        except msgspec.ValidationError as error:
+            raise UserError(f"{folder / file}: {error}; expected a file as `{MADE_BY}` writes it.") from None
     engine: Engine = CompiledEngine(folder / COMPILED) if (folder / COMPILED).exists() else MemberEngine(folder)
     try:
         reader = RequestReader(schema, max_rows)
         answers = engine.predict(reader.read(orjson.dumps({"rows": golden["rows"]})))
         expected = np.array(golden["answers"], dtype=np.float32)
+        Traffic(schema, profile)
     except Refusal as refusal:
         raise UserError(f"{folder}: schema.json refuses golden.json: {refusal.sentence}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{folder}: schema.json and golden.json do not fit each other ({error!r}).") from None
+    except (LookupError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{folder}: schema.json, profile.json and golden.json do not fit each other ({error!r})."
+        ) from None
     if answers.shape != expected.shape or not len(expected):
         raise UserError(f"{folder}: {answers.shape[0]} golden rows and {expected.shape[0]} answers: expected as many.")
     worst = float(np.abs(answers - expected).max())

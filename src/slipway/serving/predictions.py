@@ -98,7 +98,7 @@ class Prediction:
         return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
 
     def answer(self, status: int, content: bytes, close: bool = False) -> None:
-        """Send the answer and count it."""
+        """Send the answer, then count it."""
         self._over()
         self.reply(self, status, content, close)
         self.target.loaded.metrics.answered(self.target.path, status, perf_counter() - self.started)
@@ -109,10 +109,10 @@ class Prediction:
         self.target.loaded.metrics.answered(self.target.path, 499, perf_counter() - self.started)
 
     def refuse(self, refusal: Refusal) -> None:
-        """Send the sentence and count what was refused."""
+        """Send the sentence, then count what was refused."""
+        self.answer(refusal.status, orjson.dumps({"error": refusal.sentence}), refusal.status in (408, 413))
         loaded = self.target.loaded
         loaded.metrics.refused.labels(loaded.model.name, refusal.column, refusal.reason).inc()
-        self.answer(refusal.status, orjson.dumps({"error": refusal.sentence}), refusal.status in (408, 413))
 
     def _over(self) -> None:
         self.response_complete = True
@@ -174,12 +174,12 @@ class Loaded:
         except Exception:
             self._failed(prediction for prediction, _, _ in batch)
             return
-        self.traffic.add(features, answers)
         start = 0
         for prediction, part, finish in batch:
             end = start + len(part)
-            prediction.answer(200, orjson.dumps(finish(answers[start:end]), option=_DUMP))
+            self._answer(prediction, finish, answers[start:end])
             start = end
+        self.traffic.add(features, answers)
 
     def _answer_in_thread(self, prediction: Prediction, features: np.ndarray, finish: Finish) -> None:
         loop = asyncio.get_running_loop()
@@ -191,12 +191,20 @@ class Loaded:
             except Exception:
                 self._failed([prediction])
                 return
+            self._answer(prediction, finish, answers)
             self.traffic.add(features, answers)
-            prediction.answer(200, orjson.dumps(finish(answers), option=_DUMP))
 
         future = _THREADS.submit(self.model.engine.predict, features)
         self._in_thread.add(future)
         future.add_done_callback(lambda future: loop.call_soon_threadsafe(answered, future))
+
+    def _answer(self, prediction: Prediction, finish: Finish, answers: np.ndarray) -> None:
+        try:
+            content = orjson.dumps(finish(answers), option=_DUMP)
+        except Exception:
+            self._failed([prediction])
+            return
+        prediction.answer(200, content)
 
     def _failed(self, predictions: Iterable[Prediction]) -> None:
         _LOG.exception("a prediction failed")
@@ -224,6 +232,8 @@ def check_headers(headers: Headers, max_body: int) -> bool:
                 raise _not_json("content-type", kind, "application/json")
         elif name == b"content-encoding" and value.strip().lower() != b"identity":
             raise _not_json("content-encoding", value, "none")
+        elif name == b"inference-header-content-length":
+            raise _not_json("inference-header-content-length", value, "JSON tensors (binary_data=False)")
         elif name == b"expect":
             asks_first = True
     if asks_first and length > max_body:

@@ -144,10 +144,17 @@ class RequestReader:
         """
         if type(body) is not dict or type(body.get("inputs")) is not list or not body["inputs"]:
             raise Refusal('the body must be {"inputs": [{"name", "shape", "datatype", "data"}, ...]}.')
-        inputs = [_tensor(value, position) for position, value in enumerate(body["inputs"])]
+        given = body["inputs"]
+        if len(given) > 1:  # what no column is called is passed over, unseen, as `rows` does
+            given = [value for value in given if not self._is_unused(value)] or given[:1]
+        inputs = [_tensor(value, position) for position, value in enumerate(given)]
         if len(inputs) == 1 and len(inputs[0][1]) == 2 and inputs[0][0] not in self.columns:
             return self._matrix(*inputs[0])
         return self._columns(inputs)
+
+    def _is_unused(self, value: Any) -> bool:
+        name = value.get("name") if type(value) is dict else None
+        return type(name) is str and name != "" and name not in self.columns
 
     def _matrix(self, name: str, shape: list[int], datatype: str, data: list[Any]) -> np.ndarray:
         width = len(self.features)

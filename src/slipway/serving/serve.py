@@ -17,11 +17,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
-import tempfile
 from datetime import datetime
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread answers; more only fight it for the cores
 
@@ -77,22 +74,17 @@ def run(args: argparse.Namespace) -> None:
     """
     from slipway.serving.app import App
     from slipway.serving.metrics import Metrics
-    from slipway.serving.model import COMPILED, load_model
+    from slipway.serving.origin import Origin
     from slipway.serving.server import bind, make_server
-    from slipway.serving.source import fetched
 
     if args.capacity < 1 or args.max_rows < 1 or args.drain_seconds < 0:
         raise UserError("--capacity and --max-rows must be 1 or more, --drain-seconds 0 or more.")
-    registered = _moment(args.registered_at)
+    origin = Origin(args.model, args.version, _moment(args.registered_at), args.compile)
     listener = bind(args.host, args.port)
-    with fetched(args.model) as (folder, known), tempfile.TemporaryDirectory(prefix="slipway-compiled-") as scratch:
-        if args.compile and not (folder / COMPILED).exists():
-            folder = _compiled(folder, Path(scratch) / "model")
-        version = args.version.rpartition("/")[2] or known  # the manifest says NAME/NUMBER
-        model = load_model(folder, args.name, version, args.max_rows, registered)
-    metrics = Metrics(args.capacity)
-    app = App(metrics, args.name, os.environ.get("SLIPWAY_ADMIN_TOKEN", ""), args.max_rows)
-    app.put(model, args.model)
+    model = origin.load(args.name, args.max_rows)
+    token = os.environ.get("SLIPWAY_ADMIN_TOKEN", "")
+    app = App(Metrics(args.capacity), args.name, token, args.max_rows, compiled=args.compile)
+    app.put(model, origin)
     host, port = listener.getsockname()[:2]
     where = f"[{host}]" if ":" in host else host
     line = f"serving {model.name} version {model.version} with {model.engine.name} on http://{where}:{port}"
@@ -109,15 +101,3 @@ def _moment(text: str) -> datetime | None:
     if text and (moment is None or moment.tzinfo is None):
         raise UserError(f"--registered-at is {text!r}, expected a time as RFC 3339, such as 2026-11-24T12:00:00+00:00.")
     return moment
-
-
-def _compiled(folder: Path, copy: Path) -> Path:
-    """A compiled copy of a model folder, which stays as it is: DVC knows its bytes."""
-    from slipway.learning.compile import compile_ensemble
-
-    shutil.copytree(folder, copy)
-    try:
-        compile_ensemble(copy)
-    except ModuleNotFoundError as error:
-        raise UserError(f"--compile needs {error.name}, which is not installed here.") from None
-    return copy

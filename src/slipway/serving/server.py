@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any
 
+import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -112,7 +113,11 @@ class Server(uvicorn.Server):
 class _Protocol(HttpToolsProtocol):
     """uvicorn's, except that predictions are answered without ASGI: no scope, no task, no messages.
 
-    Whether there is room is decided at the end of the headers. Everything else is uvicorn's and the application's.
+    Whether there is room is decided at the end of the headers. Everything else is uvicorn's and the application's, but
+    for requests that offer another protocol (``Upgrade: h2c``, as curl --http2 and Java's client do). The parser takes
+    everything behind such a request's headers for that other protocol. No offer is taken here, which RFC 9110 §7.8
+    allows, so what follows is the request's body and the next request: the headers are parsed once more without the
+    offer, by a new parser, and what follows goes there. One parser alone says where a body ends, always.
     """
 
     slipway_app: App
@@ -120,6 +125,8 @@ class _Protocol(HttpToolsProtocol):
     _deadline: TimerHandle | None = None
     _started = 0.0
     """When the first byte of a request came whose headers are not whole yet, else 0."""
+    _offers = False
+    """Whether the request whose headers were just parsed offers another protocol."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -134,13 +141,44 @@ class _Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._parse(data)
+        except httptools.HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self.send_400_response("Invalid HTTP request received.")
+            return
         # Deadlines are for what did not come whole, and nearly everything does.
         if self._started and self._deadline is None:
             self._watch()
         cycle = self.cycle
         if type(cycle) is Prediction and cycle.counted and not cycle.whole:
             self._wait_for_body(cycle)
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser, and feed it anew whenever a request offers another protocol.
+
+        Raises:
+            HttpParserError: this is no HTTP.
+        """
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                if not self._offers:  # CONNECT: there is nobody to connect to
+                    raise httptools.HttpParserError("CONNECT") from None
+                data = self._without_offer() + data[upgrade.args[0] :]
+            else:
+                return
+
+    def _without_offer(self) -> bytes:
+        """The headers of the request at hand but for ``Upgrade``, and a new parser to read them."""
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        self._offers = False
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+        return b"\r\n".join([*lines, b"", b""])
 
     def on_message_begin(self) -> None:
         self._started = perf_counter()
@@ -149,6 +187,9 @@ class _Protocol(HttpToolsProtocol):
         self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._offers = True
+            return
         self._unwatch()
         started, self._started = self._started, 0.0
         target = self.slipway_app.target(self.url) if self.parser.get_method() == b"POST" else None
@@ -180,6 +221,8 @@ class _Protocol(HttpToolsProtocol):
                 cycle.refuse(refusal)
 
     def on_message_complete(self) -> None:
+        if self._offers:  # it is not: the parser passed over the body
+            return
         cycle = self.cycle
         if type(cycle) is not Prediction:
             super().on_message_complete()

@@ -13,6 +13,7 @@ from urllib.request import url2pathname
 from slipway.errors import UserError
 
 _DEPTH = 3
+_SHOWN = 200
 
 
 @contextmanager
@@ -27,6 +28,10 @@ def fetched(uri: str) -> Iterator[tuple[Path, str]]:
         UserError: it cannot be had, with the reason.
     """
     scheme = uri.partition(":")[0] if ":" in uri else ""
+    try:
+        urlsplit(uri)
+    except ValueError as error:
+        raise UserError(f"--model {_short(uri)}: this is no address ({error}).") from None
     with tempfile.TemporaryDirectory(prefix="slipway-model-") as scratch:
         if scheme == "s3":
             _download(uri, Path(scratch))
@@ -40,9 +45,20 @@ def fetched(uri: str) -> Iterator[tuple[Path, str]]:
             )
         else:
             folder = Path(url2pathname(urlsplit(uri).path) if scheme == "file" else uri)
-            if not folder.is_dir():
-                raise UserError(f"--model {uri}: there is no such folder.")
+            if not _is_folder(folder):
+                raise UserError(f"--model {_short(uri)}: there is no such folder.")
             yield _model_in(folder, uri), ""
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, a folder above that may not be entered
+        return False
+
+
+def _short(uri: str) -> str:
+    return uri if len(uri) <= _SHOWN else f"{uri[:_SHOWN]}…"
 
 
 def _model_in(folder: Path, uri: str) -> Path:
@@ -81,7 +97,11 @@ def _download(uri: str, target: Path) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 client.download_file(parts.netloc, item["Key"], str(path))
                 files += 1
-    except (BotoCoreError, ClientError, ValueError) as error:
+    except (NotADirectoryError, IsADirectoryError, FileExistsError):
+        raise UserError(
+            f"--model {uri}: the key {item['Key']!r} is a file and another key's folder at once; remove one of them."
+        ) from None
+    except (BotoCoreError, ClientError, ValueError, OSError) as error:
         raise UserError(f"--model {uri}: {' '.join(str(error).split())}") from None
     if not files:
         raise UserError(f"--model {uri}: there is nothing under this prefix.")
