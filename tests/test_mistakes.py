@@ -197,11 +197,24 @@ def test_what_trace_is_asked_for_is_not_there(
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     shutil.copy(empty_database, workspace / "mlflow.db")
+    shutil.copy(ROOT / "slipway.yaml", workspace)
     for what in ("prod", "flight-delay", "nope.yaml"):
         assert main(["trace", what]) == 2
         assert "is missing: name an environment (none here: go to the root), a manifest, or a version" in (
             capsys.readouterr().err
         )
+
+
+def test_outside_the_root_no_registry_is_made(
+    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    before = state()
+    for words in (["trace", "flight-delay@champion"], ["serve", "--model", "models:/flight-delay@champion"]):
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert "slipway.yaml is missing, which says where MLflow is: run this in the repository's root, or set" in said
+    assert state() == before
 
 
 def test_a_flag_cut_short_is_not_taken_for_another(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 from pathlib import Path
 
+import pytest
 import yaml
 
 from slipway.names import load_names
@@ -24,8 +25,6 @@ def test_the_experiment_runs_in_the_trials_namespace_with_the_train_image() -> N
 
 
 def test_a_misspelt_name_is_a_sentence(tmp_path: Path) -> None:
-    import pytest
-
     from slipway.errors import UserError
 
     path = tmp_path / "slipway.yaml"
@@ -34,3 +33,31 @@ def test_a_misspelt_name_is_a_sentence(tmp_path: Path) -> None:
         UserError, match=r"mlfow: no such key.*mlflow: is missing|mlflow: is missing.*mlfow: no such key"
     ):
         load_names(path)
+
+
+def test_where_mlflow_is_slipway_yaml_says_and_the_variable_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from slipway.__main__ import main
+    from slipway.names import LOCAL_MLFLOW, tracking_uri
+
+    names = yaml.safe_load(Path("slipway.yaml").read_text(encoding="utf-8"))
+    for variable in ("MLFLOW_TRACKING_URI", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def say(address: str) -> None:
+        Path("slipway.yaml").write_text(yaml.safe_dump(names | {"mlflow": address}), encoding="utf-8")
+
+    inside = "http://mlflow.registries.svc.cluster.local:5000"
+    say(inside)
+    assert tracking_uri() == LOCAL_MLFLOW
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    assert tracking_uri() == inside
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
+    say("http://127.0.0.1:9")
+    assert main(["trace", "flight-delay@champion"]) != 0
+    assert "MLflow at http://127.0.0.1:9 does not answer" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["slipway.yaml"]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///elsewhere.db")
+    assert tracking_uri() == "sqlite:///elsewhere.db"

@@ -10,6 +10,7 @@ import signal
 import sys
 from types import FrameType
 
+from slipway.addresses import masked
 from slipway.errors import UserError
 
 VERBS = {
@@ -89,7 +90,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UserError as error:
-        print(f"slipway {verb}: {error}", file=sys.stderr)
+        print(f"slipway {verb}: {masked(str(error))}", file=sys.stderr)
         return getattr(error, "exit_code", 2)  # see away.py
     except KeyboardInterrupt:
         return _stopped(verb)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from slipway.errors import UserError
 from slipway.params import read_yaml_model
 
 NAMES_FILE = Path("slipway.yaml")
 LOCAL_MLFLOW = "sqlite:///mlflow.db"
+_OF_A_CLUSTER = (".svc", ".svc.cluster.local")
 
 
 class _Section(BaseModel):
@@ -81,5 +84,20 @@ def load_names(path: Path = NAMES_FILE) -> Names:
 
 
 def tracking_uri() -> str:
-    """MLflow's address: MLFLOW_TRACKING_URI, or a SQLite file in this folder when it is not set."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or LOCAL_MLFLOW
+    """MLflow's address: what MLFLOW_TRACKING_URI says, else what slipway.yaml does.
+
+    A name that only a cluster knows names nobody elsewhere, and stands there for a SQLite file in this folder.
+
+    Raises:
+        UserError: there is neither the variable nor the file.
+    """
+    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
+        return uri
+    if not NAMES_FILE.exists():
+        raise UserError(
+            f"{NAMES_FILE} is missing, which says where MLflow is: run this in the repository's root, or set "
+            "MLFLOW_TRACKING_URI."
+        )
+    said = load_names().mlflow
+    of_a_cluster = (urlsplit(said).hostname or "").endswith(_OF_A_CLUSTER)
+    return LOCAL_MLFLOW if of_a_cluster and "KUBERNETES_SERVICE_HOST" not in os.environ else said

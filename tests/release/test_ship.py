@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
@@ -239,6 +240,28 @@ def test_a_promotion_changes_one_file_to_what_cannot_move(champion: Path) -> Non
     assert served.model_uri == registry().storage_uri(version)
     assert version.run_id in served.model_uri
     assert "@champion" not in PRODUCTION.read_text() and "latest" not in PRODUCTION.read_text()
+
+
+@pytest.mark.parametrize(("how", "why"), [("files", "there are no files of it at"), ("run", "its run .* was deleted")])
+def test_what_is_gone_is_neither_promoted_nor_traced_nor_taken_for_the_model(
+    champion: Path, how: str, why: str, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    version = registry().resolve(f"{MODEL}/1")
+    if how == "files":
+        stored = Path(unquote(urlsplit(registry().storage_uri(version)).path))  # beside the first database: shared
+        hidden = stored.rename(stored.with_name("hidden"))
+        request.addfinalizer(lambda: hidden.rename(stored))
+    else:
+        registry()._client.delete_run(version.run_id)
+    for env in ("staging", "production"):
+        assert main(["promote", "--env", env]) == 2
+        refused = rf"{MODEL}/1 cannot be served, {why}.* Promote another version, or register it again"
+        assert re.search(refused, said(capsys))
+    assert git("status", "--porcelain") == ""
+    assert re.search(why, links(capsys, "production", code=1)["served from"]["broken"])
+    assert main(["register"]) == 0
+    assert registry().aliases(MODEL)["challenger"] == 2, "the same files, which are there again"
+    assert main(["promote", "--env", "staging", "--model", f"{MODEL}/2"]) == 0
 
 
 def test_promoting_again_changes_nothing(champion: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -342,6 +342,7 @@ def test_a_local_registry_is_found_from_any_folder(tmp_path: Path, name: str, mo
     home.mkdir()
     away.mkdir()
     monkeypatch.chdir(home)
+    shutil.copy(ROOT / "slipway.yaml", home)
     registry = open_registry()  # the default: mlflow.db and mlruns here
     made = registry.register_folder(name, model_folder(tmp_path / "model"))
     monkeypatch.chdir(away)
@@ -349,7 +350,7 @@ def test_a_local_registry_is_found_from_any_folder(tmp_path: Path, name: str, mo
     again = open_registry(f"sqlite:///{home}/mlflow.db")
     other = again.register_folder(name, model_folder(tmp_path / "other", b"other"), experiment="another")
     assert again.storage_uri(other).startswith((home / "mlruns").as_uri())
-    assert sorted(path.name for path in home.iterdir()) == ["mlflow.db", "mlruns"]
+    assert sorted(path.name for path in home.iterdir()) == ["mlflow.db", "mlruns", "slipway.yaml"]
     assert [path.name for path in away.iterdir()] == ["fetched"]
 
 
@@ -416,6 +417,9 @@ def test_what_is_not_mlflow_is_said(s3: S3) -> None:
         ("databricks", "neither a server nor a database"),
         ("http://:5000", "names no host"),
         ("sqlite:///:memory:", "names no file"),
+        ("https://user:hunter2/a@127.0.0.1:1", "has a password with a /, [?] or # in it"),
+        ("https://hunter2@127.0.0.1:1", r"MLflow at https://\*\*\*@127\.0\.0\.1:1 does not answer"),
+        ("postgresql+psycopg://u@127.0.0.1:1/mlflow?password=hunter2", "password=\\*\\*\\*"),
         ("sqlite:////nowhere/at/all/mlflow.db", "unable to open database file"),
         ("postgresql+psycopg://mlflow:hunter2@127.0.0.1:1/mlflow", "[Cc]onnection refused"),
     ],
@@ -436,6 +440,7 @@ def test_opening_imports_what_it_needs_only(tmp_path: Path, empty_database: Path
         "import scipy\n"  # what was left out is still to be had
     )
     shutil.copy(empty_database, tmp_path)
+    shutil.copy(ROOT / "slipway.yaml", tmp_path)
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120

@@ -21,6 +21,7 @@ import sys
 from pathlib import Path
 
 from slipway.actions import write_summary
+from slipway.addresses import masked
 from slipway.errors import UserError
 from slipway.git import git
 from slipway.release.handover import HANDOVER, STAGES, Verdict, failure_report, write_patch, write_verdict
@@ -151,7 +152,8 @@ def _stage(stage: str, command: list[str]) -> None:
 
 
 def meaning(said: str) -> str:
-    """One sentence for what a failed command said: our own verb's, a known fault's, or the last error's."""
+    """One sentence for what a failed command said: our own verb's, a known fault's, or the last error's; no secret."""
+    said = masked(said)
     own = re.findall(r"^slipway [a-z]+: (.+)$", said, flags=re.MULTILINE)
     if own:
         return str(own[-1])

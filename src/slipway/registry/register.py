@@ -11,8 +11,8 @@ holds them is named again.
 
 Writes build/register/version, which names it.
 
-MLFLOW_TRACKING_URI says where (default: mlflow.db in this folder). In a container without Git, SLIPWAY_GIT_SHA names
-the commit and SLIPWAY_IMAGE the image.
+MLFLOW_TRACKING_URI says where, else `mlflow:` in slipway.yaml; a name in there that only a cluster knows stands for
+mlflow.db in this folder. In a container without Git, SLIPWAY_GIT_SHA names the commit and SLIPWAY_IMAGE the image.
 """
 
 from __future__ import annotations

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from slipway.addresses import masked
 from slipway.away import UnavailableError
 from slipway.errors import UserError
 from slipway.files import whole_folder
-from slipway.names import NAMES_FILE, load_names, tracking_uri
+from slipway.names import LOCAL_MLFLOW, NAMES_FILE, load_names, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -86,7 +87,7 @@ def content_sha256(folder: Path) -> str:
 
 
 def open_registry(uri: str | None = None) -> Registry:
-    """Open the registry at ``uri``, else at MLFLOW_TRACKING_URI, else in mlflow.db and mlruns/ of this folder.
+    """Open the registry at ``uri``, else where :func:`slipway.names.tracking_uri` says.
 
     Asks it one question, so that whatever is wrong with the address or the credentials is said here and at once.
     The user name and password of a server come from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
@@ -94,15 +95,27 @@ def open_registry(uri: str | None = None) -> Registry:
     Raises:
         UserError: the address is not one of a server or a database, nobody answers there, or it refuses.
     """
+    by_default = uri is None
     uri = (uri or tracking_uri()).strip()
+    if by_default and uri == LOCAL_MLFLOW and not Path("mlflow.db").exists():
+        print(
+            "the registry is a new mlflow.db in this folder; MLFLOW_TRACKING_URI names another",
+            file=sys.stderr,
+        )
     kind = urlsplit(uri).scheme.partition("+")[0]
     if kind not in _SERVERS + _DATABASES or "://" not in uri:
         raise UserError(
-            f"MLflow's address {_shown(uri)!r} is neither a server nor a database: set MLFLOW_TRACKING_URI to "
+            f"MLflow's address {masked(uri)!r} is neither a server nor a database: set MLFLOW_TRACKING_URI to "
             f"http://HOST:PORT, https://HOST or sqlite:///mlflow.db."
         )
     if kind in _SERVERS and not urlsplit(uri).hostname:
-        raise UserError(f"MLflow's address {_shown(uri)!r} names no host: write http://HOST:PORT.")
+        raise UserError(f"MLflow's address {masked(uri)!r} names no host: write http://HOST:PORT.")
+    named, _, behind = uri.partition("://")[2].replace("?", "/").replace("#", "/").partition("/")
+    if kind != "sqlite" and "@" in behind and "@" not in named:
+        raise UserError(
+            f"MLflow's address {masked(uri)!r} has a password with a /, ? or # in it, which ends a host's name: "
+            "write %2F, %3F or %23, or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+        )
     if kind == "sqlite":
         if uri.removeprefix("sqlite://") in ("", "/", "/:memory:"):
             raise UserError(f"MLflow's address {uri!r} names no file: write sqlite:///mlflow.db.")
@@ -255,9 +268,28 @@ class Registry:
                 raise
 
     def with_content(self, name: str, content: str) -> Version | None:
-        """The first version of ``name`` whose folder has this :func:`content_sha256`, if there is one."""
+        """The first version of ``name`` whose folder has this :func:`content_sha256` and is there, if there is one."""
         same = [version for version in self.versions(name) if version.tags.get(CONTENT) == content]
-        return same[-1] if same else None
+        return next((version for version in reversed(same) if not self.lost(version)), None)
+
+    def lost(self, version: Version) -> str:
+        """Why nothing can be loaded from where a version's files should lie; empty where they are there."""
+        from mlflow.exceptions import MlflowException
+
+        if not version.run_id:
+            return ""
+        with _said(self.uri, f"looking for the files of {version.spec}"):
+            try:
+                run = self._client.get_run(version.run_id)
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return f"its run {version.run_id} was deleted for good"
+                raise
+            if run.info.lifecycle_stage != "active":
+                return f"its run {version.run_id} was deleted, and `mlflow gc` removes its files: restore the run"
+            if not self._client.list_artifacts(version.run_id, ARTIFACT_PATH):
+                return f"there are no files of it at {masked(version.source)}"
+        return ""
 
     def versions(self, name: str) -> list[Version]:
         """The model's versions, newest first; none when there is no such model."""
@@ -312,7 +344,7 @@ class Registry:
                 models = ", ".join(
                     sorted(model.name for model in self._client.search_registered_models(max_results=20))
                 )
-            return f"{_shown(self.uri)} has no versions of the model {name!r}; its models: {models or 'none yet'}."
+            return f"{masked(self.uri)} has no versions of the model {name!r}; its models: {models or 'none yet'}."
         numbers = ", ".join(str(version.version) for version in versions[:20])
         if alias and number is None:
             those = ", ".join(f"{known} (version {at})" for known, at in aliases.items())
@@ -424,7 +456,7 @@ class Registry:
             return at
         if parts.scheme in ("", "file"):
             return Path(unquote(parts.path)).absolute().as_uri()
-        raise UserError(f"{version.spec} is stored at {at}, an address that a model server cannot read.")
+        raise UserError(f"{version.spec} is stored at {masked(at)}, an address that a model server cannot read.")
 
 
 def _version(entity: Any, pointing: Mapping[str, int]) -> Version:
@@ -465,7 +497,7 @@ def _touch_database(uri: str) -> None:
         import sqlalchemy
     except ImportError:
         raise UserError(
-            f"this MLflow speaks to servers only and cannot open {_shown(uri)}: set MLFLOW_TRACKING_URI to "
+            f"this MLflow speaks to servers only and cannot open {masked(uri)}: set MLFLOW_TRACKING_URI to "
             "http://HOST:PORT, or install mlflow instead of mlflow-skinny."
         ) from None
     engine = sqlalchemy.create_engine(uri)
@@ -526,9 +558,9 @@ def _suppressed() -> Iterator[None]:
 
 
 def _sentence(uri: str, doing: str, error: Exception) -> str:
-    where = f"MLflow at {_shown(uri)}"
+    where = f"MLflow at {masked(uri)}"
     # SQLAlchemy adds the statement and a link; neither says what to do.
-    reason = _shown(" ".join(re.split(r"\[SQL:|\(Background on", str(error))[0].split()))
+    reason = masked(" ".join(re.split(r"\[SQL:|\(Background on", str(error))[0].split()))
     code = getattr(error, "error_code", "")
     answered = re.findall(r"\b(40[134]) ", reason)  # "… failed with error code 403 …", "403 Client Error: …"
     if code == "UNAUTHENTICATED" or "401" in answered:
@@ -551,7 +583,7 @@ def _sentence(uri: str, doing: str, error: Exception) -> str:
             f"{where} does not answer ({doing}): is it running, and is MLFLOW_TRACKING_URI right? {_last_words(reason)}"
         )
     if code == "ENDPOINT_NOT_FOUND" or "404" in answered or "valid JSON" in reason:
-        return f"what answers at {_shown(uri)} is not MLflow ({doing}): is MLFLOW_TRACKING_URI right?"
+        return f"what answers at {masked(uri)} is not MLflow ({doing}): is MLFLOW_TRACKING_URI right?"
     return f"{where} failed ({doing}): {reason[:600].rstrip('.')}."
 
 
@@ -564,8 +596,3 @@ def _last_words(reason: str) -> str:
     """The innermost reason of urllib3's nested ones."""
     words = re.findall(r"Connection refused|timed out|Name or service not known|SSL: \w+", reason)
     return f"({words[-1]})" if words else f"({reason[-200:]})"
-
-
-def _shown(text: str) -> str:
-    """Text without the password that an address in it may carry."""
-    return re.sub(r"(\w+://[^:/@\s]*):[^@/\s]+@", r"\1:***@", text)

@@ -63,6 +63,8 @@ def run(args: argparse.Namespace) -> None:
             f"{args.model or CHAMPION} stands for {version.spec} now, not for version {args.expect}: somebody "
             "moved it. Nothing was changed; promote again if that is what you want."
         )
+    if lost := registry.lost(version):
+        raise UserError(f"{version.spec} cannot be served, {lost}. Promote another version, or register it again.")
     new = ServedModel(
         model_uri=registry.storage_uri(version),
         serve_image=args.image or now.serve_image,

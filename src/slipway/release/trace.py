@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from slipway.addresses import masked
 from slipway.errors import UserError
 from slipway.git import HOW_TO_FETCH, cut_off, git, newest_change
 from slipway.registry.registry import Version, open_registry
@@ -78,7 +79,11 @@ def chain(what: str) -> list[Link]:
     version = registry.resolve(served.version)
     return [
         _manifest(path),
-        Link("served from", served.model_uri, _disagreement(served, version, registry.storage_uri(version))),
+        Link(
+            "served from",
+            masked(served.model_uri),
+            _disagreement(served, version, registry.storage_uri(version)) or registry.lost(version),
+        ),
         *([Link("served by", served.serve_image)] if served.serve_image else []),
         *_of_version(version),
     ]
@@ -106,7 +111,7 @@ def _search(tags: Mapping[str, str]) -> str:
 
 def _disagreement(served: ServedModel, version: Version, uri: str) -> str:
     if served.model_uri != uri:
-        return f"the registry keeps {version.spec} at {uri}"
+        return f"the registry keeps {version.spec} at {masked(uri)}"
     for tag in ("git_sha", "data_md5"):
         if getattr(served, tag) != version.tags.get(tag, ""):
             return f"the registry says {tag} {version.tags.get(tag)}"
