@@ -45,6 +45,7 @@ VERBS = {
     "needs": ("slipway.github.needs", "whether a workflow has the secrets and variables it needs"),
     "redeliver": ("slipway.github.redeliver", "have GitHub deliver failed webhooks again"),
     "rules": ("slipway.github.rules", "apply .github/rulesets and the settings the workflows need"),
+    "new": ("slipway.template.new", "write src/slipway/model for your data: guesses, and what only you know"),
     "init": ("slipway.template.init", "put your repository's names where the template has its own"),
     "release": ("slipway.template.release", "publish a release of the template itself"),
     "serve": ("slipway.serving.serve", "answer requests with a model"),
