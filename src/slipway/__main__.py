@@ -8,6 +8,8 @@ import importlib
 import os
 import signal
 import sys
+from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
 from slipway.addresses import masked
@@ -91,7 +93,9 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UserError as error:
-        print(f"slipway {verb}: {masked(str(error))}", file=sys.stderr)
+        sentence = f"slipway {verb}: {masked(str(error))}"
+        print(sentence, file=sys.stderr)
+        _leave_with_the_pod(sentence)
         return getattr(error, "exit_code", 2)  # see away.py
     except KeyboardInterrupt:
         return _stopped(verb)
@@ -102,11 +106,15 @@ def main(argv: list[str] | None = None) -> int:
         if _STOPPED:  # a compiled module that is stopped while it loads makes an ImportError of it
             return _stopped(verb)
         if not isinstance(error, OSError) or not (said := _said(error)):
+            _leave_with_the_pod(f"slipway {verb}: {type(error).__name__}: {masked(str(error))}")
             raise
         print(f"slipway {verb}: {said}", file=sys.stderr)
+        _leave_with_the_pod(f"slipway {verb}: {said}")
         return 2
 
 
+_TERMINATION_LOG, _TERMINATION_BYTES = Path("/dev/termination-log"), 1000
+"""Kubernetes keeps 4096 bytes of it; a letter has four at most."""
 _STOPPED: list[int] = []
 """The signals that were to end this verb."""
 
@@ -119,6 +127,13 @@ def _end_as_on_ctrl_c(number: int, frame: FrameType | None) -> None:
     if not _STOPPED:
         _STOPPED.append(number)
         raise KeyboardInterrupt
+
+
+def _leave_with_the_pod(sentence: str) -> None:
+    """So that whoever looks at a container that failed sees why, and not the end of its log."""
+    if _TERMINATION_LOG.is_file():  # in a pod, and nowhere else
+        with suppress(OSError):
+            _TERMINATION_LOG.write_text(f"{sentence[:_TERMINATION_BYTES]}\n", encoding="utf-8")
 
 
 def _said(error: OSError) -> str | None:

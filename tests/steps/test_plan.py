@@ -125,6 +125,17 @@ def test_a_commit_that_was_not_merged(team: Team, capsys: pytest.CaptureFixture[
     assert "is not on main" in capsys.readouterr().err
 
 
+def test_in_a_pod_the_sentence_stays_with_the_pod(team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Argo shows of a failed step is this, or the end of a log that its own lines fill."""
+    kept = tmp_path / "termination-log"
+    monkeypatch.setattr("slipway.__main__._TERMINATION_LOG", kept)
+    assert plan("main") == 2
+    assert not kept.exists(), "not in a pod"
+    kept.touch()
+    assert plan("main") == 2
+    assert kept.read_text(encoding="utf-8").startswith("slipway plan: --sha is 'main', expected the 40")
+
+
 def test_without_its_token(team: Team, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.delenv("GITHUB_TOKEN")
     assert plan("a" * 40) == 2

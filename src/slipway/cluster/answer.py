@@ -19,6 +19,7 @@ import argparse
 import re
 from collections.abc import Callable
 
+from slipway.addresses import masked
 from slipway.away import UnavailableError
 from slipway.cluster import slack, words
 from slipway.cluster.names import CONTEXT, GITHUB_WRITE, SLACK, github
@@ -34,6 +35,8 @@ COLLECTOR = "metrics-logger-and-collector"
 """Katib's container beside a trial's: it alone prints what the trial printed."""
 TRIAL_LABEL = "katib.kubeflow.org/trial"
 _HINTS = 5
+_HARMLESS = "FailedToRetrieveImagePullSecret"
+"""Where images are public the secret registry is not there, and every pod warns of it."""
 _SENTENCE = re.compile(r"slipway [a-z-]+: .+")
 
 
@@ -87,8 +90,8 @@ def hints(cluster: Cluster, names: Names, ended: Outcome) -> list[str]:
             if len(found) >= _HINTS:
                 break
     for place in places:
-        found += cluster.warnings(place, ended.name)
-    return [hint[:500] for hint in dict.fromkeys(found)][:_HINTS]
+        found += [it for it in cluster.warnings(place, ended.name) if not it.startswith(_HARMLESS)]
+    return [masked(hint)[:500] for hint in dict.fromkeys(found)][:_HINTS]
 
 
 def tell(names: Names, ended: Outcome, said: list[str]) -> list[UserError]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from slipway.errors import UserError
@@ -68,10 +68,13 @@ def unpack(github: GitHub, sha: str, folder: Path) -> None:
     github.tarball(sha, archive)
     try:
         with tarfile.open(archive) as tar:
-            for member in tar.getmembers():
-                member.name = member.name.partition("/")[2]  # one folder is around all
-                if member.name:
-                    tar.extract(member, folder, filter="data")
+            for member in filter(tarfile.TarInfo.isfile, tar):
+                path = PurePosixPath(*PurePosixPath(member.name).parts[1:])  # one folder is around all
+                content = tar.extractfile(member)
+                if ".." in path.parts or path.is_absolute() or content is None:
+                    raise tarfile.TarError(f"it holds {member.name}")
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_bytes(content.read())
     except (tarfile.TarError, OSError) as error:
         raise UserError(f"what GitHub packed of commit {sha} cannot be unpacked ({error}).") from None
     finally:
