@@ -14,3 +14,6 @@ lock --generate-hashes -c constraints.txt base.in -o ../requirements.txt
 lock --generate-hashes uv.in -o uv.txt
 # Seldon's wrapper agrees with nothing else here.
 lock --generate-hashes graph.in -o graph.txt "$@"
+# Nor do the callers and the server of other makers that tests/serving/test_clients.py runs.
+lock --generate-hashes clients.in -o clients.txt "$@"
+lock --override overrides.txt --generate-hashes mlserver.in -o mlserver.txt "$@"

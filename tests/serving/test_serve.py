@@ -21,6 +21,7 @@ from slipway.errors import UserError
 from slipway.learning.ensemble import load_ensemble
 from slipway.serving.model import load_model
 from slipway.serving.source import fetched
+from tests.conftest import missing
 from tests.serving.conftest import ROOT, Server, serving, until
 
 
@@ -413,3 +414,35 @@ def test_a_folder_that_is_not_as_it_should_be_is_a_sentence(case: str, folder: P
     with pytest.raises(UserError, match=says) as refused:
         load_model(tmp_path / "model", "m")
     assert str(tmp_path / "model") in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.services
+def test_keys_that_are_file_and_folder_at_once_are_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: Any
+) -> None:
+    """S3 has no folders, a disk has: `m/a` beside `m/a/b` cannot both be had."""
+    import boto3
+
+    from tests.services.processes import NotInstalled
+    from tests.services.s3 import S3
+
+    try:
+        storage = S3(tmp_path, "models")
+    except NotInstalled as error:
+        missing(str(error))
+    try:
+        for name, value in storage.env.items():
+            monkeypatch.setenv(name, value)
+        client = boto3.client("s3")
+        for key in ("m/a/b", "m/a"):
+            client.put_object(Bucket="models", Key=key, Body=b"x")
+        keys = [item["Key"] for item in client.list_objects_v2(Bucket="models", Prefix="m/")["Contents"]]
+        if "m/a" not in keys:
+            missing("the S3 server at hand keeps no key beside its own folder")
+        with (
+            pytest.raises(UserError, match=r"m/a.* is a file and another key's folder at once"),
+            fetched("s3://models/m"),
+        ):
+            pass
+    finally:
+        storage.stop()
