@@ -183,7 +183,10 @@ def test_a_failed_trial_says_why_and_so_does_an_image_that_cannot_be_pulled(
 ) -> None:
     run = failed_search(Run(sha)).put(kube)
     kube.pods.append({"trial": "tune-a", "name": "tune-a-xyz"})
-    kube.logs["tune-a-xyz"] = "2026-06-01T10:00:01Z score=0.1\nslipway train: --x: must be below 1, not 9.\n"
+    kube.logs["tune-a-xyz"] = "".join(  # as the collector writes it
+        f"I1125 13:59:34.957327      14 main.go:143] {line}\n"
+        for line in ("2026-06-01T10:00:01Z score=0.1", "slipway train: --x: must be below 1, not 9.")
+    )
     kube.warn(f"{run.name}-abc-def", "Failed", 'Failed to pull image "ghcr.io/acme/numbers/train": not found')
     kube.warn(f"{run.name}-abc", "FailedToRetrieveImagePullSecret", "Unable to retrieve some image pull secrets")
     kube.warn("tune-ffffffffffff-of-another", "Failed", "of another run")
@@ -193,6 +196,7 @@ def test_a_failed_trial_says_why_and_so_does_an_image_that_cannot_be_pulled(
         assert said in page.replace("&#45;", "-").replace("&#58;", ":").replace("&#44;", ",")
         assert said in slack.workspace.texts()
     assert "of another run" not in page
+    assert "main.go" not in slack.workspace.texts(), "the collector's own words"
     assert "image pull secrets" not in page, "public images need none"
 
 

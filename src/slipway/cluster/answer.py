@@ -85,7 +85,9 @@ def hints(cluster: Cluster, names: Names, ended: Outcome) -> list[str]:
             if trial.phase in (FAILED, UNAVAILABLE):
                 for pod in cluster.pods(names.namespaces.trials, f"{TRIAL_LABEL}={trial.name}"):
                     lines = cluster.log(names.namespaces.trials, pod.metadata.name, COLLECTOR, 20).splitlines()
-                    said = [line for line in lines if _SENTENCE.search(line)] or lines[-1:]
+                    said = [it[0] for line in lines if (it := _SENTENCE.search(line))] or lines[
+                        -1:
+                    ]  # without its prefix
                     found += [f"{trial.name}: {said[-1].strip()}"] if said else []
             if len(found) >= _HINTS:
                 break
