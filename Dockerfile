@@ -1,7 +1,8 @@
-# Two images: `train` holds the data and what learns from it, `serve` what answers requests.
+# Four images: `train` holds the data and what learns from it, `serve` what answers requests, `loop` the small steps
+# between a merge and a model, `mlflow` the registry's server.
 #
 #   docker build --target train --tag train .     when `dvc repro` has run: the data and its matrices must be here
-#   docker build --target serve --tag serve .
+#   docker build --target serve --tag serve .     so `loop` and `mlflow`
 #
 # Layers go from what changes least to what changes most: packages, old months, new months, code. A code change moves
 # kilobytes, a new month moves that month (docs/benchmarks.md). Each layer is first laid out as a tree in a stage of its
@@ -39,6 +40,22 @@ RUN pip install --root /layer --no-deps --require-hashes --no-cache-dir --no-com
  && find /layer -exec touch --no-dereference --date=1980-01-01Z {} +
 
 
+FROM base AS loop-packages
+COPY requirements/loop.txt /requirements/
+RUN pip install --root /layer --no-deps --require-hashes --no-cache-dir --no-compile --disable-pip-version-check \
+      --root-user-action ignore --no-warn-script-location -r /requirements/loop.txt \
+ && python -m compileall -q -s /layer -p / --invalidation-mode unchecked-hash /layer \
+ && find /layer -exec touch --no-dereference --date=1980-01-01Z {} +
+
+
+FROM base AS mlflow-packages
+COPY requirements/mlflow.txt /requirements/
+RUN pip install --root /layer --no-deps --require-hashes --no-cache-dir --no-compile --disable-pip-version-check \
+      --root-user-action ignore --no-warn-script-location -r /requirements/mlflow.txt \
+ && python -m compileall -q -s /layer -p / --invalidation-mode unchecked-hash /layer \
+ && find /layer -exec touch --no-dereference --date=1980-01-01Z {} +
+
+
 # A tree for each month: its CSV and its matrix.
 FROM base AS data
 WORKDIR /build
@@ -51,7 +68,7 @@ RUN for file in data/flights/????-??.csv data/prepared/????-??.npy; do \
  && find /layers -exec touch --date=1980-01-01Z {} +
 
 
-# What both images run. The folders that a run writes to are the user's; all else is root's.
+# What all but MLflow run. The folders that a run writes to are the user's; all else is root's.
 FROM base AS code
 WORKDIR /layer/app
 COPY src/slipway src/slipway
@@ -65,6 +82,13 @@ RUN python -m compileall -q -s /layer -p / --invalidation-mode unchecked-hash sr
 FROM code AS train-code
 COPY params.yaml dvc.yaml slipway.yaml ./
 COPY k8s/katib k8s/katib
+RUN chmod --recursive u=rwX,go=rX /layer \
+ && find /layer -exec touch --date=1980-01-01Z {} +
+
+
+# With the names of things.
+FROM code AS loop-code
+COPY slipway.yaml ./
 RUN chmod --recursive u=rwX,go=rX /layer \
  && find /layer -exec touch --date=1980-01-01Z {} +
 
@@ -92,6 +116,35 @@ CMD ["python", "-m", "slipway", "serve", "--model", "/mnt/models", "--host", "0.
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="slipway serve" \
       org.opencontainers.image.description="Answers requests with a registered model" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.revision="$REVISION"
+
+
+FROM base AS loop
+COPY --from=loop-packages /layer /
+COPY --from=loop-code /layer /
+WORKDIR /app
+USER 10001:10001
+CMD ["python", "-m", "slipway", "--help"]
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="slipway loop" \
+      org.opencontainers.image.description="The workflow's small steps: plan, collect, hand over, answer" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.revision="$REVISION"
+
+
+FROM base AS mlflow
+# No telemetry; and no eight more processes for judges of language models.
+ENV MLFLOW_DISABLE_TELEMETRY=true \
+    MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
+COPY --from=mlflow-packages /layer /
+WORKDIR /tmp
+USER 10001:10001
+EXPOSE 5000
+CMD ["mlflow", "server", "--host", "0.0.0.0", "--port", "5000"]
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="slipway mlflow" \
+      org.opencontainers.image.description="The registry's server, for PostgreSQL and S3" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.revision="$REVISION"
 

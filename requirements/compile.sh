@@ -5,8 +5,8 @@ set -eu
 cd "$(dirname "$0")"
 uv=${UV:-uv}
 lock() { "$uv" pip compile --quiet --no-header --no-emit-index-url --no-annotate --python-version 3.11 "$@"; }
-lock --override overrides.txt base.in train.in serve.in server.in ci.in loop.in dev.in -o constraints.txt "$@"
-for job in train serve server ci loop dev; do
+lock --override overrides.txt base.in train.in serve.in loop.in mlflow.in ci.in dev.in -o constraints.txt "$@"
+for job in train serve loop mlflow ci dev; do
     lock --override overrides.txt --generate-hashes -c constraints.txt "$job.in" -o "$job.txt"
 done
 # A person's plain `pip install` needs the whole closure, so here nothing is left out.

@@ -141,6 +141,7 @@ MISTAKES: list[tuple[str, Spoil, str]] = [
     ("needs A=true --names", nothing, r"slipway\.yaml: No such file or directory\."),
     ("redeliver", nothing, r"GITHUB_REPOSITORY and GITHUB_TOKEN are not both set"),
     ("rules", nothing, r"slipway\.yaml is missing: run this in the repository's root\."),
+    ("platform check", nothing, r"slipway\.yaml is missing: run this in the repository's root\."),
     ("init", nothing, r"slipway\.yaml is missing: run this in the repository's root\."),
     ("init", text("slipway.yaml", ""), r"this clone has no remote `origin`: give --repository OWNER/REPO\."),
     ("init --repository a/b", text("slipway.yaml", ""), r"slipway\.yaml: repository: is missing: restore it from Git"),

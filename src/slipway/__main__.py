@@ -48,6 +48,7 @@ VERBS = {
     "redeliver": ("slipway.github.redeliver", "have GitHub deliver failed webhooks again"),
     "rules": ("slipway.github.rules", "apply .github/rulesets and the settings the workflows need"),
     "new": ("slipway.template.new", "write src/slipway/model for your data: guesses, and what only you know"),
+    "platform": ("slipway.cluster.platform", "install what the loop runs on in a cluster, or say what is missing"),
     "init": ("slipway.template.init", "put your repository's names where the template has its own"),
     "release": ("slipway.template.release", "publish a release of the template itself"),
     "serve": ("slipway.serving.serve", "answer requests with a model"),

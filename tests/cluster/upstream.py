@@ -13,7 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.programs.build import ARGO_EVENTS, ARGO_WORKFLOWS, KATIB, OUT, module_folder
+from tests.cluster.programs.build import ARGO_EVENTS, ARGO_WORKFLOWS, ARGO_WORKFLOWS_PINNED, KATIB, OUT, module_folder
 
 _FOLDER = OUT / "upstream"
 
@@ -25,12 +25,14 @@ class Upstream:
     repository: str
     module: str
     version: str
+    pinned: str
+    """The version that k8s/platform asks for, where the module's own cannot be had."""
 
 
 REPOSITORIES = (
-    Upstream("argoproj/argo-workflows", "github.com/argoproj/argo-workflows/v4", ARGO_WORKFLOWS),
-    Upstream("argoproj/argo-events", "github.com/argoproj/argo-events", ARGO_EVENTS),
-    Upstream("kubeflow/katib", "github.com/kubeflow/katib", KATIB),
+    Upstream("argoproj/argo-workflows", "github.com/argoproj/argo-workflows/v4", ARGO_WORKFLOWS, ARGO_WORKFLOWS_PINNED),
+    Upstream("argoproj/argo-events", "github.com/argoproj/argo-events", ARGO_EVENTS, ARGO_EVENTS),
+    Upstream("kubeflow/katib", "github.com/kubeflow/katib", KATIB, KATIB),
 )
 
 
@@ -42,7 +44,7 @@ def git_settings() -> Path:
     """
     lines = []
     for it in REPOSITORIES:
-        folder = _FOLDER / f"{it.repository}-{it.version}"
+        folder = _FOLDER / f"{it.repository}-{it.pinned}-{it.version}"
         if not folder.exists():
             _make(it, folder)
         lines += [f'[url "file://{folder}"]', f"insteadOf = https://github.com/{it.repository}.git"]
@@ -62,7 +64,7 @@ def _make(it: Upstream, folder: Path) -> None:
         ["init", "--quiet"],
         ["add", "."],
         ["commit", "--quiet", "-m", it.version],
-        ["tag", f"v{it.version}"],
+        ["tag", f"v{it.pinned}"],
     ):
         subprocess.run(["git", *words], cwd=partial, env=env, check=True, capture_output=True)
     partial.rename(folder)

@@ -59,7 +59,7 @@ def test_a_candidate_can_be_saved_and_read_again(engine: Engine, image: str) -> 
     engine("run", "--rm", "--network=none", image, "sh", "-c", f'{train} && python -c "{read}"')
 
 
-@pytest.mark.parametrize("target", ["train", "serve"])
+@pytest.mark.parametrize("target", ["train", "serve", "loop"])
 def test_the_user_has_a_number_and_no_rights(engine: Engine, image: str, pushed: Path, target: str) -> None:
     tag = engine.build(pushed, target, f"slipway-test:{target}")
     config = json.loads(engine("image", "inspect", "--format", "{{json .Config}}", tag).stdout)
@@ -77,6 +77,30 @@ def test_the_serve_image_holds_no_data(engine: Engine, pushed: Path) -> None:
     tag = engine.build(pushed, "serve", "slipway-test:serve")
     found = engine("run", "--rm", "--network=none", tag, "find", "/app", "-not", "-path", "/app/src*", "-type", "f")
     assert found.stdout == ""
+
+
+def test_the_loop_image_holds_names_and_code_and_nothing_that_learns(engine: Engine, pushed: Path) -> None:
+    tag = engine.build(pushed, "loop", "slipway-test:loop")
+    found = engine("run", "--rm", "--network=none", tag, "find", "/app", "-not", "-path", "/app/src*", "-type", "f")
+    assert found.stdout.split() == ["/app/slipway.yaml"]
+    script = (
+        "python -m slipway plan --help && python -m slipway answer --help && gh --version && "
+        "python -c 'import kubernetes, slack_sdk' && ! python -c 'import xgboost' 2>/dev/null"
+    )
+    assert "gh version" in engine(*AS_A_POD, tag, "sh", "-c", script).stdout
+
+
+def test_the_mlflow_image_answers_as_a_pod_would_run_it(engine: Engine, pushed: Path) -> None:
+    tag = engine.build(pushed, "mlflow", "slipway-test:mlflow")
+    config = json.loads(engine("image", "inspect", "--format", "{{json .Config}}", tag).stdout)
+    assert config["User"] == "10001:10001" and "MLFLOW_DISABLE_TELEMETRY=true" in config["Env"]
+    needed = engine(*AS_A_POD, tag, "python", "-c", "import psycopg, boto3, mlflow.server.auth; print('all')")
+    assert needed.stdout.endswith("all\n"), "PostgreSQL's client, S3's, and the application that asks for a user"
+    container = engine("run", *POD, "--detach", "--publish=127.0.0.1::5000", tag).stdout.strip()
+    try:
+        wait_for(engine, container, f"http://{engine('port', container, '5000').stdout.split()[0]}/health")
+    finally:
+        engine("rm", "--force", container)
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,9 @@ KATIB = "0.19.0"
 NATS = "2.10.29"
 """Versions as in the go.mod files; a test holds them together."""
 
+ARGO_WORKFLOWS_PINNED = "4.1.2"
+"""What k8s/platform pins, which cannot be had as a Go module: 4.0.5 stands in for it, under its name."""
+
 _EVENTS = "github.com/argoproj/argo-events"
 _KATIB = "github.com/kubeflow/katib/cmd"
 _WORKFLOWS = "github.com/argoproj/argo-workflows/v4"
