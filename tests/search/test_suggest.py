@@ -108,6 +108,17 @@ def test_a_grid_is_every_combination_once(searches: Searches) -> None:
         ({"algorithm.algorithmName": "tpee"}, "'tpee', which runs on a cluster only"),
         ({"algorithm.algorithmName": "cmaes"}, "cmaes needs two double or int parameters at least"),
         ({"algorithm.algorithmName": "grid"}, "x: a grid needs feasibleSpace.step"),
+        *(
+            (
+                {
+                    "algorithm.algorithmName": "grid",
+                    "parameters.0.parameterType": kind,
+                    "parameters.0.feasibleSpace": {"min": "0", "max": most, "step": step},
+                },
+                f"x: step {step} makes 1e+09 values of a grid, which takes 10,000 at most",
+            )
+            for kind, most, step in (("double", "1", "1e-9"), ("int", "1000000000", "1"))
+        ),
         (
             {"algorithm.algorithmName": "grid", "parameters.0.feasibleSpace": {"min": "0", "max": "1", "step": "0.5"}},
             "spec.maxTrialCount is 4, but the grid has 3 points",

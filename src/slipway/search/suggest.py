@@ -101,6 +101,10 @@ def _settings(experiment: Experiment) -> dict[str, float]:
     return found
 
 
+_MOST_VALUES = 10_000
+"""Of one parameter in a grid."""
+
+
 class _Grid:
     def __init__(self, experiment: Experiment) -> None:
         names = [str(parameter.name) for parameter in experiment.parameters]
@@ -125,12 +129,20 @@ def _grid_values(experiment: Experiment, parameter: Any) -> list[str]:
     space = parameter.feasible_space
     if space.list:
         return list(space.list)
-    if parameter.parameter_type == "int":
+    where = f"{experiment.path}: spec.parameters, {parameter.name}"
+    whole = parameter.parameter_type == "int"
+    if not space.step and not whole:
+        raise UserError(f"{where}: a grid needs feasibleSpace.step.")
+    low, high, step = float(space.min), float(space.max), float(space.step or 1)
+    values = (high - low) / step + 1e-9 + 1
+    if values > _MOST_VALUES:  # asked before any is made: of step 1e-9 there would be no end
+        raise UserError(
+            f"{where}: step {space.step or 1} makes {values:.3g} values of a grid, which takes {_MOST_VALUES:,} at "
+            "most: give a larger feasibleSpace.step."
+        )
+    if whole:
         return [str(value) for value in range(int(space.min), int(space.max) + 1, int(space.step or 1))]
-    if not space.step:
-        raise UserError(f"{experiment.path}: spec.parameters, {parameter.name}: a grid needs feasibleSpace.step.")
-    low, high, step = float(space.min), float(space.max), float(space.step)
-    return [_text(low + step * position) for position in range(int((high - low) / step + 1e-9) + 1)]
+    return [_text(low + step * position) for position in range(int(values))]
 
 
 class _Optuna:
