@@ -18,6 +18,7 @@ import yaml
 from slipway.__main__ import main
 from slipway.registry.registry import Registry, open_registry
 from slipway.release.manifest import read_model_patch
+from slipway.release.pin import KUSTOMIZATIONS
 from tests.conftest import ROOT, inside
 
 MODEL = "flight-delay"
@@ -407,6 +408,24 @@ def test_the_servers_image_is_pinned_in_all_environments_or_in_none(
     assert {read_model_patch(path).serve_image for path in before} == {f"ghcr.io/your-org/your-repo/serve@{digest}"}
     assert read_model_patch(PRODUCTION).version == model == f"{MODEL}/1"
     assert main(["pin", "--target", "serve", "--digest", "latest"]) == 2
+
+
+@pytest.mark.parametrize("target", KUSTOMIZATIONS)
+def test_an_image_that_the_cluster_runs_is_pinned_in_its_kustomization_alone(
+    champion: Path, target: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, digest = KUSTOMIZATIONS[target], f"sha256:{'6' * 64}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = (ROOT / path).read_text()
+    path.write_text(text)
+    assert main(["pin", "--target", target, "--digest", digest]) == 0
+    before, now = text.splitlines(), path.read_text().splitlines()
+    assert [line for line in now if line not in before] == [f"    digest: {digest}"] and len(now) == len(before)
+    assert main(["pin", "--target", target, "--digest", "latest"]) == 2
+    path.write_text("resources: []\n")
+    capsys.readouterr()
+    assert main(["pin", "--target", target, "--digest", digest]) == 2
+    assert f"{path}: 0 images have a digest; there must be exactly one" in said(capsys)
 
 
 def test_a_promotion_can_be_reverted_after_another_server_was_pinned_and_the_other_way_round(champion: Path) -> None:

@@ -486,7 +486,7 @@ def _copy(work: Path, registry: str) -> None:
     for name in ("ci", "uv"):
         (work / f"requirements/{name}.txt").write_text("# this test's environment has them\n", encoding="utf-8")
     names = (work / "slipway.yaml").read_text(encoding="utf-8")
-    names = names.replace(NAMES.images.train, f"{registry}/acme/flights/train")
-    names = names.replace(NAMES.images.serve, f"{registry}/acme/flights/serve")
+    for target, image in NAMES.images.model_dump().items():
+        names = names.replace(image, f"{registry}/acme/flights/{target}")
     names = names.replace(NAMES.repository, "acme/flights")
     (work / "slipway.yaml").write_text(names, encoding="utf-8")

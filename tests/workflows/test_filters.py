@@ -82,6 +82,9 @@ def test_which_pushes_start_rollback(branch: str, files: list[str], begins: bool
     [
         ("main", ["src/slipway/serving/app.py"], True),
         ("main", ["requirements/serve.txt"], True),
+        ("main", ["requirements/loop.txt"], True),
+        ("main", ["requirements/mlflow.txt"], True),
+        ("main", ["argo/workflows/kustomization.yaml"], False),  # its own pull request
         ("main", ["Dockerfile"], True),
         ("main", ["requirements/train.txt", "data/flights.dvc"], False),
         ("feature", ["src/slipway/serving/app.py"], False),

@@ -1,10 +1,12 @@
-"""Pin the training image in k8s/katib/experiment.yaml, or the server's wherever a model is served.
+"""Pin an image where it runs: the training image in k8s/katib/experiment.yaml, the others by --target.
 
   pin --tag               print the image, its registry, its tag, which is of its content, and the commit
   pin --find TAG          print the digest the tag has in the registry already, if any
   pin --digest sha256:…   write that digest, and the inputs it was built of; nothing else in the file moves
   pin --check             is the pinned image of this data, these parameters, this model and its packages? CI asks
   pin --target serve …    --tag, --find and --digest of the server's image, which every overlay's model.yaml names
+  pin --target loop …     of the workflow's small steps, which argo/workflows names
+  pin --target mlflow …   of the registry's server, which k8s/platform/mlflow names
 
 The tag is a hash of every file that goes into the image, so a push that changes none of them builds nothing.
 """
@@ -33,13 +35,24 @@ ANNOTATION = "slipway.dev/inputs"
 NO_IMAGE = "sha256:" + "0" * 64
 SETTINGS = ["data/*.dvc", "dvc.lock", "dvc.yaml", "params.yaml", "Dockerfile", "requirements/train.txt"]
 CONTENT = [*SETTINGS, ".dockerignore", "slipway.yaml", "src"]
-SERVE_CONTENT = ["Dockerfile", ".dockerignore", "requirements/serve.txt", "src"]
-TRAIN, SERVE = "train", "serve"
+TRAIN, SERVE, LOOP, MLFLOW = "train", "serve", "loop", "mlflow"
 """The targets of the Dockerfile, and the keys of `images` in slipway.yaml."""
+_LIGHT = {
+    SERVE: ["Dockerfile", ".dockerignore", "requirements/serve.txt", "src"],
+    LOOP: ["Dockerfile", ".dockerignore", "requirements/loop.txt", "slipway.yaml", "src"],
+    MLFLOW: ["Dockerfile", ".dockerignore", "requirements/mlflow.txt"],
+}
+"""What goes into the images without data."""
+KUSTOMIZATIONS = {
+    LOOP: Path("argo/workflows/kustomization.yaml"),
+    MLFLOW: Path("k8s/platform/mlflow/kustomization.yaml"),
+}
+"""Where an image that one kustomization runs is pinned."""
 _IMAGE = re.compile(r"^(?P<indent>\s*(?:- )?image: )(?P<image>[^\s@#]+)@(?P<digest>sha256:[0-9a-f]{64})", re.MULTILINE)
 _NOTED = re.compile(rf'^(?P<key>\s*{re.escape(ANNOTATION)}: )"(?P<inputs>[^"]*)"', re.MULTILINE)
 _ANNOTATIONS = re.compile(r"^  annotations:[^\n]*\n", re.MULTILINE)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_OF_A_KUSTOMIZATION = re.compile(r"^(?P<indent> +digest: )sha256:[0-9a-f]{64}(?: +#[^\n]*)?$", re.MULTILINE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,16 +62,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--find", metavar="TAG", help="print the digest of this tag; nothing when there is none")
     what.add_argument("--digest", metavar="sha256:…", help="pin this digest")
     what.add_argument("--check", action="store_true", help="exit code 2 when the pinned image is of other inputs")
-    parser.add_argument("--target", choices=[TRAIN, SERVE], default=TRAIN, help="which image, default: %(default)s")
-    parser.add_argument("--image", help="default: images.train or images.serve of slipway.yaml")
+    parser.add_argument("--target", choices=[TRAIN, *_LIGHT], default=TRAIN, help="which image, default: %(default)s")
+    parser.add_argument("--image", help="default: what slipway.yaml has under images")
     parser.add_argument("--file", type=Path, default=EXPERIMENT, help="default: %(default)s")
 
 
 def run(args: argparse.Namespace) -> None:
     """Print, pin or check."""
     if args.check:
-        if args.target == SERVE:
-            raise UserError("--check is about the training image: what the server's is of is not noted anywhere.")
+        if args.target != TRAIN:
+            raise UserError("--check is about the training image: what the others are of is not noted anywhere.")
         print(check(args.file))
         return
     image = args.image or _image_of_names(args.target)
@@ -73,6 +86,10 @@ def run(args: argparse.Namespace) -> None:
         return
     if args.target == SERVE:
         pin_server(image, args.digest)
+        return
+    if args.target in KUSTOMIZATIONS:
+        pin_kustomization(KUSTOMIZATIONS[args.target], args.digest)
+        print(f"{KUSTOMIZATIONS[args.target]}  {image}@{args.digest}")
         return
     text = pinned(_read(args.file), image, args.digest, inputs_hash(), args.file)
     write_text(args.file, text)
@@ -118,6 +135,19 @@ def pin_server(image: str, digest: str) -> None:
     for path, served in manifests.items():
         write_text(path, render_model_patch(replace(served, serve_image=f"{image}@{digest}")))
         print(f"{path}  {image}@{digest}")
+
+
+def pin_kustomization(path: Path, digest: str) -> None:
+    """Have a kustomization run its image at this digest; the comment that said that there was none goes.
+
+    Raises:
+        UserError: the digest is none, or the file has not exactly one.
+    """
+    _check_digest(digest)
+    text = _read(path)
+    if (count := len(_OF_A_KUSTOMIZATION.findall(text))) != 1:
+        raise UserError(f"{path}: {count} images have a digest; there must be exactly one: restore it from Git.")
+    write_text(path, _OF_A_KUSTOMIZATION.sub(lambda line: line["indent"] + digest, text))
 
 
 def check(path: Path = EXPERIMENT, root: Path | None = None) -> str:
@@ -183,7 +213,7 @@ def is_of(name: str, patterns: Iterable[str]) -> bool:
 
 def content_tag(target: str = TRAIN) -> str:
     """A tag for the image, of the content of everything that goes into it."""
-    return _hash_of(CONTENT if target == TRAIN else SERVE_CONTENT, with_data=target == TRAIN)[:20]
+    return _hash_of(_LIGHT.get(target, CONTENT), with_data=target == TRAIN)[:20]
 
 
 def _hash_of(patterns: list[str], *, with_data: bool = True) -> str:
