@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NewType
+
+Markdown = NewType("Markdown", str)
+"""What `slipway.report.markdown` wrote, or read back: nothing else reaches a page of GitHub's."""
 
 
-def write_summary(text: str) -> None:
+def write_summary(text: Markdown) -> None:
     """Add ``text`` to the run's summary page, and print it where there is none."""
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if not summary:

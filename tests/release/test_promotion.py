@@ -11,6 +11,7 @@ import pytest
 from slipway.gate.decision import keep
 from slipway.registry.registry import Registry, open_registry
 from slipway.release.promotion import report
+from tests.report.reader import HOSTILE, as_shown, harmless
 
 MODEL = "flight-delay"
 
@@ -125,3 +126,18 @@ def test_gated_again_the_new_decision_counts(registry: Registry) -> None:
     decided(registry, 2, f"{MODEL}/1")
     text = report(registry, "production", f"{MODEL}/1", f"{MODEL}/2")
     assert "WARNING" not in text and "Refused" not in text and "| gate |  | `passed` |" in text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_the_registry_and_the_data_say_is_shown_as_it_is(registry: Registry, text: str) -> None:
+    new = registry.resolve(f"{MODEL}/2")
+    for key in ("experiment", "train_image"):
+        registry.set_tag(new, key, text)
+    decision = decision_on(new.spec, text, passed=False)
+    decision["slices"][0]["slice"] = decision["held_out"][0] = text
+    decision["checks"][1] |= {"name": text, "reason": text}
+    keep(registry, new, decision)
+    shown = harmless(report(registry, "production", f"{MODEL}/1", new.spec))
+    assert shown.count(as_shown(text).strip()) >= 7
+    registry.set_tag(registry.resolve(f"{MODEL}/3"), "gate", text)
+    assert "by the gate, and why was not kept" in harmless(report(registry, "staging", "", f"{MODEL}/3"))

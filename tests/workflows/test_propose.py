@@ -5,15 +5,19 @@ That data-pushed hands the one's work to the other is shown by act in test_data_
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from slipway.__main__ import main
 from slipway.github.github import COMMENT_LIMIT, watermark
 from slipway.release.handover import HANDOVER, Verdict, write_patch, write_verdict
+from tests.report.reader import HOSTILE, harmless
 from tests.workflows.conftest import BRANCH, PROPOSED, pull_request, report_comments
 from tests.workflows.github.server import Stand, State, write_comment
 
@@ -72,7 +76,7 @@ def push(state: State, cml: None, github: Stand, capsys: pytest.CaptureFixture[s
 
 def test_what_was_proposed_is_not_proposed_twice(push: Push) -> None:
     for said in [push.proposed(), push.proposed()]:
-        assert "Pull request [#1]" in said and f"from `{PROPOSED}` (" in said and "report by cml" in said
+        assert "[Pull request 1]" in said and f"from `{PROPOSED}` (" in said and "report by cml" in said
     assert len(push.state.pulls) == len(report_comments(push.state)) == len(push.state.dispatches) == 1
     assert push.git("show", f"{push.at(PROPOSED)}:experiment.yaml") == f"image: {IMAGE}"
     assert push.state.violations == []
@@ -138,6 +142,34 @@ def test_what_cannot_ship_is_labelled_until_it_can(push: Push) -> None:
     assert [it["state"] for it in push.state.statuses[push.at(PROPOSED)]] == ["success"]
 
 
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_failure_calls_nobody_and_loads_nothing_whatever_the_data_holds(push: Push, text: str) -> None:
+    push.git("commit", "--quiet", "--amend", "--message", text.splitlines()[0].replace("#", ";#"))
+    push.git("push", "--quiet", "--force", push.remote, f"HEAD:refs/heads/{BRANCH}")
+    said = push.proposed(Verdict("check", f"2013-06.csv: column carrier, line 2: found {text!r}, expected a carrier"))
+    (report,) = report_comments(push.state)
+    comment = report.partition("![](https://cml.dev/watermark.png")[0]
+    pull = push.state.pulls[1]
+    url = f"{os.environ['GITHUB_SERVER_URL']}/{os.environ['GITHUB_REPOSITORY']}"
+    ours = (f"{url}/tree/{BRANCH}", f"{url}/actions/runs/", f"{url}/pull/1")
+    for shown in (harmless(comment), harmless(said, *ours)):
+        assert " ".join(repr(text).split()) in " ".join(shown.split())
+    assert BRANCH in harmless(pull["body"], *ours)
+    assert "@octo" not in pull["title"] and "#1" not in pull["title"]
+
+
+@pytest.mark.parametrize("branch", ["fix/#12", "a&b=(c)", "x@octo-org/everyone", "50%"])
+def test_a_branch_is_linked_to_by_its_whole_name(push: Push, branch: str) -> None:
+    push.git("push", "--quiet", push.remote, f"HEAD:refs/heads/{branch}")
+    push.git("reset", "--quiet", "--hard")
+    write_verdict(Verdict("check", "no"), HANDOVER)
+    assert main(["propose", "--source", branch, "--handover", str(HANDOVER)]) == 0
+    url = f"{os.environ['GITHUB_SERVER_URL']}/{os.environ['GITHUB_REPOSITORY']}"
+    tree = re.search(rf"{re.escape(url)}/tree/([^)]+)\)", push.state.pulls[1]["body"])
+    assert tree and unquote(tree[1]) == branch and not set("#()&@") & set(tree[1])
+    assert branch in harmless(push.state.pulls[1]["body"], tree[0][:-1], f"{url}/actions/runs/")
+
+
 def test_an_older_run_leaves_the_newer_push_proposed(push: Push) -> None:
     older = push.at(BRANCH)
     push.git("reset", "--quiet", "--hard")
@@ -160,7 +192,7 @@ def test_github_refusing_pull_requests_by_actions_is_a_sentence(push: Push) -> N
 def test_labels_that_github_refuses_to_make_cost_nothing_else(push: Push) -> None:
     push.state.may_create_labels = False
     said = push.proposed()
-    assert "Pull request [#1]" in said and "**Its labels are not right**" in said and "permission" in said
+    assert "[Pull request 1]" in said and "**Its labels are not right**" in said and "permission" in said
     assert len(report_comments(push.state)) == len(push.state.dispatches) == 1
     assert [it["state"] for it in push.state.statuses[push.at(PROPOSED)]] == ["success"]
 

@@ -19,6 +19,7 @@ from slipway.github import auto_merge, redeliver, rules
 from slipway.github import github as gh
 from slipway.github.refresh import meaning
 from slipway.release import oci, pin
+from slipway.report.markdown import line
 from slipway.search.experiment import read_experiment
 from tests.workflows.conftest import PROPOSED, ROOT, RULES, program, pull_request
 from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, READ_TOKEN, Stand, State, write_comment
@@ -265,7 +266,7 @@ def test_where_github_would_wait_for_nothing_the_summary_says_so(state: State, m
         raise UserError("GitHub did not do POST graphql: Pull request is in unstable status.")
 
     monkeypatch.setattr(gh.GitHub, "graphql", refuse)
-    said = auto_merge.enable(gh.GitHub.from_environment(), {"node_id": "PR_1", "base": {"ref": "main"}})
+    said = line(*auto_merge.enable(gh.GitHub.from_environment(), {"node_id": "PR_1", "base": {"ref": "main"}}))
     assert said.startswith("**It does not merge itself**: ") and "ask for no check" in said
 
 

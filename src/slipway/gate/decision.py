@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from slipway.actions import Markdown
 from slipway.errors import UserError
 from slipway.files import strict_json
 from slipway.registry.registry import Registry, Version
+from slipway.report.document import Block, Folded, Heading, Paragraph, Table
+from slipway.report.markdown import message
 
 DECISION, PAGE = "decision.json", "decision.md"
 PLACE = "gate"
@@ -19,42 +22,43 @@ PLACE = "gate"
 _NEEDED = {"challenger", "champion", "passed", "held_out", "rows", "checks", "scores", "slices"}
 
 
-def as_markdown(decision: dict[str, Any], heading: str = "##") -> str:
-    """The decision for a pull request or a terminal."""
+def as_markdown(decision: dict[str, Any]) -> Markdown:
+    """The decision for a run's summary, the registry or a terminal."""
+    return message(*told(decision))
+
+
+def told(decision: dict[str, Any], level: int = 2) -> list[Heading | Block]:
+    """The decision in blocks, under a heading of ``level``."""
     against = f"against {decision['champion']}" if decision["champion"] else "with no champion to beat"
     unseen = "which neither has learnt from" if decision["champion"] else "which it has not learnt from"
-    rows = [
-        f"{heading} {'Passed' if decision['passed'] else 'Refused'}: {decision['challenger']} {against}",
-        "",
-        f"On {decision['rows']:,} flights of {', '.join(decision['held_out'])}, {unseen}.",
-        "",
-        "| | check | why |",
-        "|---|---|---|",
-        *(f"| {'✓' if c['passed'] else '✗'} | {c['name']} | {c['reason']} |" for c in decision["checks"]),
-        "",
-        "| metric | challenger | champion |",
-        "|---|---:|---:|",
-    ]
     old = decision["scores"]["champion"]
-    for metric, value in decision["scores"]["challenger"].items():
-        rows.append(f"| {metric} | {value:.4f} | {f'{old[metric]:.4f}' if old else ''} |")
-    return "\n".join(rows) + "\n"
-
-
-def slices_as_markdown(decision: dict[str, Any]) -> str:
-    """Every slice, also those too small to judge, folded away."""
-    rows = [
-        "<details>",
-        f"<summary>AUC in each of {len(decision['slices'])} slices</summary>",
-        "",
-        "| slice | flights | challenger | champion | change |",
-        "|---|---:|---:|---:|---:|",
+    return [
+        Heading(f"{'Passed' if decision['passed'] else 'Refused'}: {decision['challenger']} {against}", level),
+        Paragraph(f"On {decision['rows']:,} flights of {', '.join(decision['held_out'])}, {unseen}."),
+        Table(
+            ("", "check", "why"),
+            [("✓" if check["passed"] else "✗", check["name"], check["reason"]) for check in decision["checks"]],
+        ),
+        Table(
+            ("metric", "challenger", "champion"),
+            [
+                (metric, f"{value:.4f}", f"{old[metric]:.4f}" if old else "")
+                for metric, value in decision["scores"]["challenger"].items()
+            ],
+            right=frozenset({"challenger", "champion"}),
+        ),
     ]
+
+
+def slices(decision: dict[str, Any]) -> Folded:
+    """Every slice, also those too small to judge, folded away."""
+    rows = []
     for part in decision["slices"]:
         new, old = part["challenger"], part["champion"]
         change = "" if new is None or old is None else f"{new - old:+.4f}"
-        rows.append(f"| {part['slice']} | {part['rows']:,} | {_auc(new)} | {_auc(old)} | {change} |")
-    return "\n".join([*rows, "", "</details>"]) + "\n"
+        rows.append((part["slice"], f"{part['rows']:,}", _auc(new), _auc(old), change))
+    head = ("slice", "flights", "challenger", "champion", "change")
+    return Folded(f"AUC in each of {len(rows)} slices", [Table(head, rows, right=frozenset(head[1:]))])
 
 
 def _auc(value: float | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from slipway.errors import UserError
 from slipway.github.github import GitHub
+from slipway.report.document import Code, Inline, Strong, sentence
 
 _QUERY = """
 mutation ($pull: ID!) {
@@ -29,8 +30,8 @@ _REFUSED = {
 """A part of GitHub's words, and ours."""
 
 
-def enable(hub: GitHub, pull: dict[str, Any]) -> str:
-    """Ask GitHub for it. Returns what came of it, as Markdown; where GitHub will not, the pull request stays open.
+def enable(hub: GitHub, pull: dict[str, Any]) -> tuple[Inline, ...]:
+    """Ask GitHub for it. Returns what came of it; where GitHub will not, the pull request stays open.
 
     Raises:
         UserError: the token lacks the permission, or GitHub did not answer.
@@ -42,5 +43,5 @@ def enable(hub: GitHub, pull: dict[str, Any]) -> str:
             why = next((why for words, why in _REFUSED.items() if words in str(error)), None)
             if why is None:
                 raise
-            return f"**It does not merge itself**: {why}. It waits for a person."
-    return f"It merges itself once the rules of `{pull['base']['ref']}` are met."
+            return (Strong("It does not merge itself"), ": ", *sentence(why), ". It waits for a person.")
+    return ("It merges itself once the rules of ", Code(pull["base"]["ref"]), " are met.")

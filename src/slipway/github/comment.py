@@ -8,9 +8,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from slipway.actions import Markdown
 from slipway.errors import UserError
 from slipway.github import github as gh
 from slipway.release.handover import HANDOVER, Verdict, failure_report, read_verdict
+from slipway.report.document import Link
+from slipway.report.markdown import line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,10 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Comment. Without a report, say at which stage it ended."""
     made = args.report.exists()
-    report = args.report.read_text(encoding="utf-8") if made else failure_report(_failure(args.report))
-    if args.link:
-        report = f"{report.rstrip()}\n\n[The whole report with its plots]({args.link})\n"
+    report = Markdown(args.report.read_text(encoding="utf-8")) if made else failure_report(_failure(args.report))
+    report = linked(report, args.link)
     print(f"written by {gh.comment(gh.GitHub.from_environment(), args.number, report, args.sha)}")
+
+
+def linked(report: Markdown, link: str) -> Markdown:
+    """``report`` with the address of the whole one at its end; as it is where either is empty."""
+    if not (report and link):
+        return report
+    return Markdown(f"{report.rstrip()}\n\n{line(Link('The whole report with its plots', link))}\n")
 
 
 def _failure(report: Path) -> Verdict:

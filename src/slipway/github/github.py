@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slipway.actions import Markdown
 from slipway.away import UnavailableError
 from slipway.errors import UserError
 
@@ -172,7 +173,7 @@ class GitHub:
         return None
 
 
-def pull_request(github: GitHub, head: str, base: str, title: str, body: str) -> tuple[dict[str, Any], str]:
+def pull_request(github: GitHub, head: str, base: str, title: str, body: Markdown) -> tuple[dict[str, Any], str]:
     """Open the pull request from ``head`` to ``base``, or bring title and body of the open one up to date.
 
     Returns the pull request and who opened it: "cml", "gh", or "updated" when it was there.
@@ -196,7 +197,7 @@ def pull_request(github: GitHub, head: str, base: str, title: str, body: str) ->
     return pull, "gh"
 
 
-def comment(github: GitHub, number: int, report: str, sha: str) -> str:
+def comment(github: GitHub, number: int, report: Markdown, sha: str) -> str:
     """Write ``report`` as the one report comment of pull request ``number``, over the earlier one if there is one.
 
     Returns who wrote it: "cml" or "gh".

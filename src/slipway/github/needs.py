@@ -16,6 +16,8 @@ from pathlib import Path
 from slipway.actions import write_output, write_summary
 from slipway.errors import UserError
 from slipway.github.github import GitHub
+from slipway.report.document import Code, Inline, Strong
+from slipway.report.markdown import line
 
 _PLACEHOLDER = "your-org/your-repo"
 
@@ -33,34 +35,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Look, and say."""
     if args.fork:
-        write_output("ready", "false")
-        write_summary(
-            "**This comes from a fork**, which gets no secrets and a token that only reads, so nothing was done. "
-            f"Once its code is read, push its branch to this repository ({args.page})."
+        _not_ready(
+            Strong("This comes from a fork"),
+            ", which gets no secrets and a token that only reads, so nothing was done. Once its code is read, push its "
+            f"branch to this repository ({args.page}).",
         )
         return
     if args.template or args.clone:
         is_template = GitHub.from_environment().call("GET", "")["is_template"]
         if args.template and not is_template:
-            write_output("ready", "false")
-            write_summary(
-                f"**For the template itself.** In your repository you may delete this workflow ({args.page})."
-            )
+            said = f" In your repository you may delete this workflow ({args.page})."
+            _not_ready(Strong("For the template itself."), said)
             return
         if args.clone and is_template:
-            write_output("ready", "false")
-            write_summary("**This is the template**, which keeps its names: make your repository from it first.")
+            said = ", which keeps its names: make your repository from it first."
+            _not_ready(Strong("This is the template"), said)
             return
-    missing = []
+    missing: list[Inline] = []
     for setting in args.settings:
         name, equals, value = setting.partition("=")
         if not equals or not re.fullmatch(r"[A-Z][A-Z0-9_]*(\|[A-Z][A-Z0-9_]*)*", name):
             raise UserError(f"{setting!r} is not NAME=true or NAME=.")
         if value != "true":
-            missing.append(" or ".join(f"`{one}`" for one in name.split("|")))
+            missing.append(", ")
+            missing += [part for one in name.split("|") for part in (" or ", Code(one))][1:]
     # Read as text: this runs before anything is installed.
     if args.names and _PLACEHOLDER in Path("slipway.yaml").read_text(encoding="utf-8"):
-        missing.append(f"your own names in `slipway.yaml` (it says `{_PLACEHOLDER}`)")
-    write_output("ready", "false" if missing else "true")
+        missing += [", ", "your own names in ", Code("slipway.yaml"), " (it says ", Code(_PLACEHOLDER), ")"]
     if missing:
-        write_summary(f"**Not enabled, so nothing was done.** To enable this, set {', '.join(missing)} ({args.page}).")
+        nothing = Strong("Not enabled, so nothing was done.")
+        _not_ready(nothing, " To enable this, set ", *missing[1:], f" ({args.page}).")
+        return
+    write_output("ready", "true")
+
+
+def _not_ready(*why: Inline) -> None:
+    write_output("ready", "false")
+    write_summary(line(*why))

@@ -21,12 +21,16 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from slipway.actions import write_summary
+from slipway.actions import Markdown, write_summary
 from slipway.errors import UserError
 from slipway.github import auto_merge
 from slipway.github import github as gh
+from slipway.github.comment import linked
 from slipway.release.handover import STAGES, failure_report, read_verdict
+from slipway.report.document import Code, Inline, Link, Paragraph, Strong, sentence
+from slipway.report.markdown import line, message, title
 
 PREFIX = "slipway/"
 """Branches under this are written by workflows alone; no workflow starts on a push to them."""
@@ -43,8 +47,8 @@ class Proposal:
     head: str
     base: str
     title: str
-    body: str
-    report: str
+    body: Markdown
+    report: Markdown
     labels: tuple[str, ...]
     failed: str | None = None  # the sentence that says why it cannot ship
     auto_merge: bool = False  # whether GitHub is to merge it by itself
@@ -74,34 +78,35 @@ def run(args: argparse.Namespace) -> None:
         return
     if not (args.head and args.title):
         raise UserError("give --source and --handover, or --head and --title.")
-    report = _report(args.report) if args.report else ""
-    body = f"Proposed by [this run]({_run_url(hub)})." + (" The report is the comment below." if report else "")
+    report = _report(args.report) if args.report else Markdown("")
+    told = ". The report is the comment below." if report else "."
     proposal = Proposal(
         head=args.head,
         base=args.base,
-        title=args.title,
-        body=body,
-        report=_linked(report, args.link),
+        title=title(args.title),
+        body=line("Proposed by ", Link("this run", _run_url(hub)), told),
+        report=linked(report, args.link),
         labels=tuple(args.label),
         auto_merge=args.auto_merge,
     )
     write_summary(propose(hub, proposal))
 
 
-def _report(path: Path) -> str:
+def _report(path: Path) -> Markdown:
     """The comment's text; empty when there is neither a report nor anything to propose."""
     if path.exists():
-        return path.read_text(encoding="utf-8")
+        return Markdown(path.read_text(encoding="utf-8"))
     if _git("status", "--porcelain", "--untracked-files=no"):
         raise UserError(f"{path} is not there: write the report first, or leave --report out. Nothing was proposed.")
-    return ""
+    return Markdown("")
 
 
-def propose_data(hub: gh.GitHub, source: str, base: str, handover: Path, link: str) -> str:
-    """Propose what a push to ``source`` came to. Returns what came of it, as Markdown."""
+def propose_data(hub: gh.GitHub, source: str, base: str, handover: Path, link: str) -> Markdown:
+    """Propose what a push to ``source`` came to. Returns what came of it."""
     pushed = _git("rev-parse", "HEAD")
     if _remote_sha(hub, source) != pushed:
-        return f"`{source}` has moved on since {pushed[:12]}: the newer push's run reports instead of this one."
+        said = f" has moved on since {pushed[:12]}: the newer push's run reports instead of this one."
+        return line(Code(source), said)
     verdict = read_verdict(handover)
     by_hand = hub.open_pull_request(source, base) is not None
     subject = _git("log", "-1", "--format=%s")
@@ -109,13 +114,13 @@ def propose_data(hub: gh.GitHub, source: str, base: str, handover: Path, link: s
         report = failure_report(verdict)
     else:
         _git("apply", "--index", "--allow-empty", str(handover / "change.patch"))
-        report = (handover / "report.md").read_text(encoding="utf-8")
+        report = Markdown((handover / "report.md").read_text(encoding="utf-8"))
     proposal = Proposal(
         head=source if by_hand else PREFIX + source,
         base=base,
-        title=f"{source}: {subject}"[:200],
+        title=title(f"{source}: {subject}"[:200]),
         body=_data_body(hub, source, pushed, verdict.image),
-        report=_linked(report, link),
+        report=linked(report, link),
         labels=("data", CANNOT_SHIP) if verdict.failed else ("data",),
         failed=f"{STAGES[verdict.failed]}: {verdict.sentence}" if verdict.failed else None,
         status=True,
@@ -123,8 +128,8 @@ def propose_data(hub: gh.GitHub, source: str, base: str, handover: Path, link: s
     return propose(hub, proposal)
 
 
-def propose(hub: gh.GitHub, proposal: Proposal) -> str:
-    """Make GitHub agree with ``proposal``. Returns what came of it, as Markdown.
+def propose(hub: gh.GitHub, proposal: Proposal) -> Markdown:
+    """Make GitHub agree with ``proposal``. Returns what came of it.
 
     Raises:
         UserError: GitHub refused, or someone pushed to a branch that only workflows write to.
@@ -133,7 +138,7 @@ def propose(hub: gh.GitHub, proposal: Proposal) -> str:
     sha = _commit(message)
     _git("fetch", "--quiet", gh.remote_url(hub), proposal.base, hub=hub)
     if subprocess.run(["git", "diff", "--quiet", "FETCH_HEAD", sha]).returncode == 0:
-        return f"Nothing to propose: this is what `{proposal.base}` already has."
+        return line("Nothing to propose: this is what ", Code(proposal.base), " already has.")
     before = _remote_sha(hub, proposal.head)
     if before != sha:
         force = [f"--force-with-lease=refs/heads/{proposal.head}:{before}"] if proposal.head.startswith(PREFIX) else []
@@ -145,15 +150,16 @@ def propose(hub: gh.GitHub, proposal: Proposal) -> str:
     said_by = gh.comment(hub, number, proposal.report, sha) if proposal.report else "nobody: there is no report"
     if proposal.status:
         _set_status(hub, sha, proposal.failed)
-    what = f"Pull request [#{number}]({pull['html_url']}) from `{proposal.head}` ({opened_by}; report by {said_by})."
+    link = Link(f"Pull request {number}", pull["html_url"])
+    what: list[Inline] = [link, " from ", Code(proposal.head), f" ({opened_by}; report by {said_by})."]
     if proposal.failed:
-        what += f" **{proposal.failed}**"
+        what += [" ", Strong(proposal.failed)]
     if proposal.auto_merge:
-        what += f" {auto_merge.enable(hub, pull)}"
-    return what + _label(hub, pull, proposal)
+        what += [" ", *auto_merge.enable(hub, pull)]
+    return line(*what, *_label(hub, pull, proposal))
 
 
-def _label(hub: gh.GitHub, pull: dict[str, Any], proposal: Proposal) -> str:
+def _label(hub: gh.GitHub, pull: dict[str, Any], proposal: Proposal) -> tuple[Inline, ...]:
     """Label the pull request. Returns what to say of it: nothing where it went well.
 
     It is the last thing that is done and no reason to fail: GitHub makes a label that the repository does not have yet
@@ -165,8 +171,8 @@ def _label(hub: gh.GitHub, pull: dict[str, Any], proposal: Proposal) -> str:
         if not proposal.failed and any(label["name"] == CANNOT_SHIP for label in pull["labels"]):
             hub.call("DELETE", f"{labels}/{CANNOT_SHIP}")
     except UserError as error:
-        return f" **Its labels are not right**: {error}"
-    return ""
+        return (" ", Strong("Its labels are not right"), ": ", *sentence(str(error)))
+    return ()
 
 
 def _commit(message: str) -> str:
@@ -196,18 +202,12 @@ def _set_status(hub: gh.GitHub, sha: str, failed: str | None) -> None:
     hub.call("POST", f"statuses/{sha}", status)
 
 
-def _data_body(hub: gh.GitHub, source: str, pushed: str, image: str) -> str:
-    link = f"[`{source}`]({hub.server}/{hub.repository}/tree/{source})"
-    pinned = f"It pins the training image `{image}`.\n\n" if image else ""
-    return (
-        f"What {pushed} on {link} came to, proposed by [this run]({_run_url(hub)}). {pinned}"
-        "The report is the comment below; pushing to the branch again brings both up to date. "
-        "Merging starts the search."
-    )
-
-
-def _linked(report: str, link: str) -> str:
-    return f"{report.rstrip()}\n\n[The whole report with its plots]({link})\n" if report and link else report
+def _data_body(hub: gh.GitHub, source: str, pushed: str, image: str) -> Markdown:
+    branch = Link(source, f"{hub.server}/{hub.repository}/tree/{quote(source)}", code=True)  # fix/#12 is a branch, too
+    proposed = (f"What {pushed} on ", branch, " came to, proposed by ", Link("this run", _run_url(hub)), ".")
+    pinned = [Paragraph(("It pins the training image ", Code(image), "."))] if image else []
+    said = "The report is the comment below; pushing to the branch again brings both up to date. "
+    return message(Paragraph(proposed), *pinned, Paragraph(f"{said}Merging starts the search."))
 
 
 def _run_url(hub: gh.GitHub) -> str:

@@ -15,6 +15,8 @@ from typing import Any
 
 from slipway.actions import write_summary
 from slipway.github.github import GitHub
+from slipway.report.document import Bullets, Paragraph
+from slipway.report.markdown import line, message
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +34,12 @@ def run(args: argparse.Namespace) -> None:
             what = f"{delivery['event']} of {delivery['delivered_at']} to {where} (was {delivery['status_code']})"
             if not args.dry_run:
                 hub.call("POST", f"hooks/{hook['id']}/deliveries/{delivery['id']}/attempts")
-            lines.append(f"- {what}")
+            lines.append(what)
     said = "Asked GitHub to deliver again" if not args.dry_run else "Would be delivered again"
-    write_summary(f"{said}:\n\n" + "\n".join(lines) if lines else "Every webhook of the last days got through.")
+    if not lines:
+        write_summary(line("Every webhook of the last days got through."))
+        return
+    write_summary(message(Paragraph(f"{said}:"), Bullets(lines)))
 
 
 def failed(deliveries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from slipway.actions import write_summary
+from slipway.actions import Markdown, write_summary
 from slipway.addresses import masked
 from slipway.errors import UserError
 from slipway.git import git
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"{STAGES[failure.stage]}: {failure.sentence}") from None
     report = REPORT / "report.md"
     shutil.copy(report, HANDOVER / "report.md")
-    write_summary(report.read_text(encoding="utf-8"))
+    write_summary(Markdown(report.read_text(encoding="utf-8")))
 
 
 def stages(base: str, *, push: bool, plots_to: str = "", plots_url: str = "") -> None:

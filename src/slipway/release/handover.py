@@ -7,8 +7,11 @@ import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from slipway.actions import Markdown
 from slipway.errors import UserError
 from slipway.files import read_json, write_json, write_text
+from slipway.report.document import Heading, Paragraph, Quote, sentence
+from slipway.report.markdown import message
 
 HANDOVER = Path("build/handover")
 STAGES = {
@@ -47,13 +50,13 @@ def read_verdict(folder: Path = HANDOVER) -> Verdict:
     return verdict
 
 
-def failure_report(verdict: Verdict) -> str:
-    """The report of a run that ended early, as Markdown."""
+def failure_report(verdict: Verdict) -> Markdown:
+    """The report of a run that ended early."""
     assert verdict.failed
-    return (
-        f"## This cannot ship: {STAGES[verdict.failed]}\n\n"
-        f"> {verdict.sentence}\n\n"
-        "Nothing was pinned. Mend it and push again to the same branch: this report is then replaced.\n"
+    return message(
+        Heading(f"This cannot ship: {STAGES[verdict.failed]}"),
+        Quote(sentence(verdict.sentence)),
+        Paragraph("Nothing was pinned. Mend it and push again to the same branch: this report is then replaced."),
     )
 
 

@@ -27,6 +27,7 @@ from slipway.files import write_text
 from slipway.names import load_names
 from slipway.registry.registry import open_registry
 from slipway.release.manifest import ServedModel, read_model_patch, render_model_patch
+from slipway.report.markdown import line
 
 CHAMPION = "champion"
 PRODUCTION = "production"
@@ -109,12 +110,12 @@ def follow(path: Path, served: ServedModel) -> None:
         UserError: the registry does not know the version.
     """
     if not served.version:
-        write_summary(f"{path} serves no model, so {CHAMPION} stays where it is")
+        write_summary(line(f"{path} serves no model, so {CHAMPION} stays where it is"))
         return
     registry = open_registry()
     version = registry.resolve(served.version)
     if registry.aliases(version.name).get(CHAMPION) == version.version:
-        write_summary(f"{CHAMPION} is {version.spec} already, as {path} says")
+        write_summary(line(f"{CHAMPION} is {version.spec} already, as {path} says"))
         return
     registry.set_alias(version.name, CHAMPION, version.version)
-    write_summary(f"{CHAMPION} is now {version.spec}, as {path} says")
+    write_summary(line(f"{CHAMPION} is now {version.spec}, as {path} says"))

@@ -20,21 +20,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from slipway.actions import write_output, write_summary
+from slipway.actions import Markdown, write_output, write_summary
 from slipway.errors import UserError
 from slipway.files import write_text
-from slipway.gate.decision import as_markdown, kept, slices_as_markdown
+from slipway.gate.decision import kept, slices, told
 from slipway.learning.metrics import HIGHER_IS_BETTER
 from slipway.names import NAMES_FILE, load_names
 from slipway.registry.registry import Registry, Version, open_registry
 from slipway.release.manifest import ServedModel, read_model_patch
 from slipway.release.promote import OVERLAYS, manifest_of
+from slipway.report.document import Code, Folded, Heading, Line, Paragraph, Quote, Strong, Table, inlines
+from slipway.report.markdown import line, message
 
 OUT = Path("build/promotion/report.md")
-_NO_IMAGE = (
-    "**{path} names no server's image yet**, so no pod of it can start: merge what the workflow `serve-image` "
-    "proposes, or give `promote` one with --image."
-)
 _LINEAGE = ["git_sha", "data_md5", "train_image", "experiment", "gate"]
 
 
@@ -51,14 +49,15 @@ def run(args: argparse.Namespace) -> None:
     if not after.version:
         raise UserError(f"{path} serves no model: run `python -m slipway promote --env {args.env}` first.")
     registry = open_registry()
-    imageless = [] if after.serve_image else [_NO_IMAGE.format(path=path)]
+    imageless = [] if after.serve_image else [_no_image(path)]
     write_text(args.out, report(registry, args.env, before.version, after.version, imageless))
     print(f"{args.out}  {before.version or 'nothing'} -> {after.version}")
     listed = merges_itself(args.env)
     version = registry.resolve(after.version)
     doubts = _warnings(args.env, kept(registry, version), version, before.version) + imageless if listed else []
     if doubts:
-        write_summary(f"**It does not merge itself**, it waits for a person: {' '.join(doubts)}")
+        said = [part for doubt in doubts for part in (" ", *inlines(doubt))]
+        write_summary(line(Strong("It does not merge itself"), ", it waits for a person:", *said))
     write_output("auto-merge", "true" if listed and not doubts else "")
 
 
@@ -77,62 +76,63 @@ def merges_itself(env: str) -> bool:
     return env in listed
 
 
-def report(registry: Registry, env: str, before: str, after: str, warnings: Sequence[str] = ()) -> str:
-    """The report as Markdown; ``before`` is empty when nothing is served yet, ``warnings`` come before its own."""
+def report(registry: Registry, env: str, before: str, after: str, warnings: Sequence[Line] = ()) -> Markdown:
+    """The report; ``before`` is empty when nothing is served yet, ``warnings`` come before its own."""
     new = registry.resolve(after)
     old = registry.resolve(before) if before else None
     decision = kept(registry, new)
-    lines = [
-        f"## {after} for {env}",
-        "",
-        f"In the place of {before}." if before else "Nothing is served there yet.",
-        "",
-    ]
-    for warning in [*warnings, *_warnings(env, decision, new, before)]:
-        lines += ["> [!WARNING]", f"> {warning}", ""]
-    if decision:
-        lines += ["The gate's decision:", "", as_markdown(decision, "###"), slices_as_markdown(decision)]
-    lines += _registered(registry, new, old)
-    lines += ["", "| lineage | now | proposed |", "|:--|:--|:--|"]
-    lines += [f"| {key} | {_tag(old, key)} | {_tag(new, key)} |" for key in _LINEAGE]
-    lines += ["", f"Merging serves it; `git revert` of the merge brings {before or 'nothing'} back.", ""]
-    return "\n".join(lines)
+    decided = [Paragraph("The gate's decision:"), *told(decision, 3), slices(decision)] if decision else []
+    lineage = [(key, _tag(old, key), _tag(new, key)) for key in _LINEAGE]
+    return message(
+        Heading(f"{after} for {env}"),
+        Paragraph(f"In the place of {before}." if before else "Nothing is served there yet."),
+        *(Quote(warning, warning=True) for warning in [*warnings, *_warnings(env, decision, new, before)]),
+        *decided,
+        _registered(registry, new, old),
+        Table(("lineage", "now", "proposed"), lineage),
+        Paragraph(("Merging serves it; ", Code("git revert"), f" of the merge brings {before or 'nothing'} back.")),
+    )
 
 
-def _warnings(env: str, decision: dict[str, Any] | None, new: Version, before: str) -> list[str]:
+def _no_image(path: Path) -> Line:
+    why = ", so no pod of it can start: merge what the workflow "
+    ways = (Code("serve-image"), " proposes, or give ", Code("promote"), " one with --image.")
+    return (Strong(f"{path} names no server's image yet"), why, *ways)
+
+
+def _warnings(env: str, decision: dict[str, Any] | None, new: Version, before: str) -> list[Line]:
     """What somebody who merges this should know first."""
-    again = f"`python -m slipway gate --challenger {new.spec}`"
+    again = f"python -m slipway gate --challenger {new.spec}"
     if decision is None:
-        outcome = new.tags.get("gate")
-        if outcome:
-            return [f"{new.spec} is tagged as {outcome} by the gate, and why was not kept: run {again}."]
-        return [f"**The gate never looked at {new.spec}.** Before you merge, run {again}."]
-    warnings = []
+        if outcome := new.tags.get("gate"):
+            said = f"{new.spec} is tagged as {outcome} by the gate, and why was not kept: run "
+            return [(said, Code(again), ".")]
+        return [(Strong(f"The gate never looked at {new.spec}."), " Before you merge, run ", Code(again), ".")]
+    warnings: list[Line] = []
     if not decision["passed"]:
         failed = ", ".join(check["name"] for check in decision["checks"] if not check["passed"])
-        warnings.append(f"**The gate refused {new.spec}**: {failed}.")
+        warnings.append((Strong(f"The gate refused {new.spec}"), f": {failed}."))
     if before and before not in (new.spec, decision["champion"]):
         against = f"compared with {decision['champion']}" if decision["champion"] else "compared with no champion"
-        warnings.append(
-            f"It was {against}, and **{env} serves {before}**. To know how the two compare, run {again[:-1]} "
-            f"--champion {before}`."
-        )
+        served = Strong(f"{env} serves {before}")
+        run = Code(f"{again} --champion {before}")
+        warnings.append((f"It was {against}, and ", served, ". To know how the two compare, run ", run, "."))
     return warnings
 
 
-def _registered(registry: Registry, new: Version, old: Version | None) -> list[str]:
+def _registered(registry: Registry, new: Version, old: Version | None) -> Folded:
     """What both were registered with: scores of their own trials, each on the months of its day."""
     _, metrics = registry.run_values(new)
     _, earlier = registry.run_values(old) if old else ({}, {})
-    lines = ["<details>", "<summary>What each was registered with</summary>", ""]
-    lines += ["| metric | now | proposed | change | |", "|:--|--:|--:|--:|:--|"]
+    rows: list[tuple[Line, ...]] = []
     for name in sorted(metrics):
         value, was = metrics[name], earlier.get(name)
         if was is None:
-            lines.append(f"| `{name}` | | {value:.4f} | | |")
+            rows.append((Code(name), "", f"{value:.4f}", "", ""))
             continue
-        lines.append(f"| `{name}` | {was:.4f} | {value:.4f} | {value - was:+.4f} | {_verdict(name, value - was)} |")
-    return [*lines, "", "</details>"]
+        rows.append((Code(name), f"{was:.4f}", f"{value:.4f}", f"{value - was:+.4f}", _verdict(name, value - was)))
+    head = ("metric", "now", "proposed", "change", "")
+    return Folded("What each was registered with", [Table(head, rows, right=frozenset(head[1:4]))])
 
 
 def _verdict(name: str, change: float) -> str:
@@ -142,9 +142,9 @@ def _verdict(name: str, change: float) -> str:
     return "better" if (change > 0) is HIGHER_IS_BETTER[short] else "worse"
 
 
-def _tag(version: Version | None, key: str) -> str:
+def _tag(version: Version | None, key: str) -> Line:
     value = version.tags.get(key, "") if version else ""
-    return f"`{value}`" if value else ""
+    return Code(value) if value else ""
 
 
 def _committed(path: Path) -> ServedModel:

@@ -125,7 +125,7 @@ def _line(line: Line) -> str:
         elif isinstance(part, Glyphs):
             parts.append(f'<span class="glyphs">{html.escape(part.text)}</span>')
         else:
-            parts.append(html.escape(part))
+            parts.append(html.escape(part if isinstance(part, str) else part.text))
     return "".join(parts)
 
 

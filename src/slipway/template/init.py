@@ -18,9 +18,12 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from slipway.actions import Markdown
 from slipway.errors import UserError
 from slipway.files import write_text
 from slipway.git import git
+from slipway.report.document import Bullets, Code, Inline, Line, Paragraph, sentence
+from slipway.report.markdown import message
 
 NAMES = Path("slipway.yaml")
 _OWNERS = Path(".github/CODEOWNERS")
@@ -145,43 +148,42 @@ def _namespaces(given: list[str], now: dict[str, str]) -> dict[str, str]:
     return {now[purpose]: name for purpose, name in names.items() if name != now[purpose]}
 
 
-def left(host: str, repository: str, buckets: dict[str, str]) -> list[str]:
-    """What nobody but you can do, as Markdown."""
+def left(host: str, repository: str, buckets: dict[str, str]) -> list[Line]:
+    """What nobody but you can do."""
     owner = repository.partition("/")[0]
     owners = _OWNERS.read_text(encoding="utf-8") if _OWNERS.exists() else ""
     teams = sorted(set(re.findall(rf"@{re.escape(owner)}/[\w.-]+", owners)))
-    steps = []
+    steps: list[Line] = []
     if teams:
-        steps.append(
-            f"Make the teams {' and '.join(f'`{team}`' for team in teams)}, with write access, or name people in "
-            f"`{_OWNERS}`: GitHub ignores an owner who does not exist."
-        )
-    if templates := [f"`--{kind} {now}`" for kind, now in buckets.items() if now.startswith("s3://slipway-")]:
-        steps.append(
-            f"Choose your buckets, and run this again with {' and '.join(templates)} changed: a bucket's name is one "
-            "in the world."
-        )
+        people = ", with write access, or name people in "
+        ignored = ": GitHub ignores an owner who does not exist."
+        steps.append(("Make the teams ", *_listed(teams), people, Code(str(_OWNERS)), ignored))
+    if templates := [f"--{kind} {now}" for kind, now in buckets.items() if now.startswith("s3://slipway-")]:
+        again = "Choose your buckets, and run this again with "
+        steps.append((again, *_listed(templates), " changed: a bucket's name is one in the world."))
     if host != "github.com":
-        steps.append("Name the registry of your images in `slipway.yaml`: GitHub Enterprise has its own.")
+        steps.append(sentence("Name the registry of your images in `slipway.yaml`: GitHub Enterprise has its own."))
     return [
         *steps,
         "Set the variables and secrets (docs/github.md#settings), at least storage.",
-        "`python -m slipway rules` applies the rules of main and the settings that the workflows need: they are not "
-        "copied from a template.",
-        "`dvc push`, then run the workflow `smoke` (docs/first-run.md).",
+        sentence(
+            "`python -m slipway rules` applies the rules of main and the settings that the workflows need: they are "
+            "not copied from a template."
+        ),
+        sentence("`dvc push`, then run the workflow `smoke` (docs/first-run.md)."),
     ]
 
 
-def _said(repository: str, done: list[str], steps: list[str]) -> str:
-    changed = [f"These files say {repository} now:", "", *(f"- `{path}`" for path in done)]
-    return "\n".join(
-        [
-            *(changed if done else [f"Every file says {repository} already."]),
-            "",
-            "What is left to do by hand:",
-            "",
-            *(f"{number}. {step}" for number, step in enumerate(steps, 1)),
-        ]
+def _listed(names: list[str]) -> tuple[Inline, ...]:
+    return tuple(part for name in names for part in (" and ", Code(name)))[1:]
+
+
+def _said(repository: str, done: list[str], steps: list[Line]) -> Markdown:
+    changed = [Paragraph(f"These files say {repository} now:"), Bullets([Code(path) for path in done])]
+    return message(
+        *(changed if done else [Paragraph(f"Every file says {repository} already.")]),
+        Paragraph("What is left to do by hand:"),
+        Bullets(steps, numbered=True),
     )
 
 

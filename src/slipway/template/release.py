@@ -18,6 +18,8 @@ from slipway.actions import write_summary
 from slipway.errors import UserError
 from slipway.git import HOW_TO_FETCH, cut_off, git
 from slipway.github.github import GitHub
+from slipway.report.document import Link, Paragraph, Verbatim
+from slipway.report.markdown import line, message
 
 CHECK = "ci"
 """The check that the ruleset of main asks for."""
@@ -40,14 +42,15 @@ def run(args: argparse.Namespace) -> None:
     if args.dry_run:
         asked = {"tag_name": tag, "target_commitish": commit}
         notes = hub.call("POST", "releases/generate-notes", asked)
-        write_summary(f"{tag} would be published from {commit}, with these notes:\n\n{notes['body']}")
+        said = f"{tag} would be published from {commit}, with these notes:"
+        write_summary(message(Paragraph(said), Verbatim(notes["body"])))
         return
     there: dict[str, Any] | None = next((it for it in hub.pages("releases") if it["tag_name"] == tag), None)
     if there:
-        write_summary(f"[{tag}]({there['html_url']}) was published before: nothing to do.")
+        write_summary(line(Link(tag, there["html_url"]), " was published before: nothing to do."))
         return
     made = hub.call("POST", "releases", {"tag_name": tag, "name": tag, "generate_release_notes": True})
-    write_summary(f"Published [{tag}]({made['html_url']}).")
+    write_summary(line("Published ", Link(tag, made["html_url"]), "."))
 
 
 def checked(hub: GitHub, tag: str, version: str, *, tagged: bool) -> str:
