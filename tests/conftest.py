@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,8 +17,12 @@ import yaml
 from filelock import FileLock
 
 from slipway.__main__ import main
+from slipway.release.image import DOCKERFILE, data_block, with_block
+from slipway.release.manifest import ServedModel, render_model_patch
 
 ROOT = Path(__file__).resolve().parents[1]
+TEMPLATE = ROOT / "tests/fixtures/template"
+"""What a team changes by the docs, as the tests were written for it: parameters, names, owners, the search."""
 MONTHS = [f"2013-{number:02}" for number in range(1, 7)]
 _EVERY = 12  # of the real flights, one in so many: about 2,300 a month
 _NOT_TESTED = "NOT TESTED: "
@@ -90,6 +95,28 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(gap.removeprefix("Skipped: ").removeprefix(_NOT_TESTED))
 
 
+def as_the_template(folder: Path, months: Sequence[str] = MONTHS[:5]) -> None:
+    """In a copy of this repository, put what a team has changed back to what the template had."""
+    shutil.copytree(TEMPLATE, folder, dirs_exist_ok=True)
+    for path in folder.glob("k8s/serving/overlays/*/model.yaml"):
+        path.write_text(render_model_patch(ServedModel()), encoding="utf-8")
+    dockerfile = folder / DOCKERFILE
+    if dockerfile.exists():
+        text = dockerfile.read_text(encoding="utf-8")
+        dockerfile.write_text(with_block(text, data_block(months), dockerfile), encoding="utf-8")
+
+
+def copy_repository(to: Path, *without: str) -> None:
+    """This repository's files, as the template has them, but for those under ``without``; data is not among them."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in listed.split("\0"):
+        if name and not name.startswith(without) and (ROOT / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, to / name)
+    as_the_template(to)
+
+
 @contextmanager
 def inside(folder: Path) -> Iterator[Path]:
     """Work in another folder for a while."""
@@ -147,7 +174,7 @@ def small_repository(small_months: Path, tmp_path_factory: pytest.TempPathFactor
         (folder / "data/flights").mkdir(parents=True)
         for path in sorted(small_months.glob("*.csv"))[:5]:
             shutil.copy(path, folder / "data/flights")
-        params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        params = yaml.safe_load((TEMPLATE / "params.yaml").read_text(encoding="utf-8"))
         params["train"] |= {"members": 2, "rounds": 12, "eta": 0.3, "max_depth": 4, "report_every": 5}
         (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
         with inside(folder):

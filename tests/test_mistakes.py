@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from slipway.__main__ import VERBS, main
+from tests.conftest import ROOT, TEMPLATE
 
 Spoil = Callable[[], object]
 HERE = Path()
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def nothing() -> None:
@@ -269,7 +269,7 @@ def test_a_stop_that_comes_out_as_another_error_is_a_stop(
 
 
 def test_names_are_those_that_the_registry_takes(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    names = (ROOT / "slipway.yaml").read_text()
+    names = (TEMPLATE / "slipway.yaml").read_text()
     for name in ('""', "a/b", '"a b"'):
         Path("slipway.yaml").write_text(re.sub(r"^model: \S+", f"model: {name}", names, flags=re.MULTILINE))
         assert main(["register"]) == 2

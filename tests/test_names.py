@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from slipway.names import load_names
+from tests.conftest import TEMPLATE
 
 
 def test_dvc_pushes_where_slipway_yaml_says() -> None:
@@ -28,7 +29,9 @@ def test_a_misspelt_name_is_a_sentence(tmp_path: Path) -> None:
     from slipway.errors import UserError
 
     path = tmp_path / "slipway.yaml"
-    path.write_text(Path("slipway.yaml").read_text(encoding="utf-8").replace("mlflow:", "mlfow:"), encoding="utf-8")
+    path.write_text(
+        (TEMPLATE / "slipway.yaml").read_text(encoding="utf-8").replace("mlflow:", "mlfow:"), encoding="utf-8"
+    )
     with pytest.raises(
         UserError, match=r"mlfow: no such key.*mlflow: is missing|mlflow: is missing.*mlfow: no such key"
     ):

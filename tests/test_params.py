@@ -8,8 +8,9 @@ import pytest
 
 from slipway.errors import UserError
 from slipway.params import Train, load_params
+from tests.conftest import ROOT, TEMPLATE
 
-PARAMS = Path(__file__).resolve().parents[1] / "params.yaml"
+PARAMS = TEMPLATE / "params.yaml"
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_an_empty_file_and_no_file(tmp_path: Path) -> None:
 
 
 def test_the_repositorys_own_params_are_good() -> None:
-    params = load_params(PARAMS)
+    params = load_params(ROOT / "params.yaml")
     assert set(params.train.hyper_parameters().model_dump()) == set(Train.model_fields) - {
         "members",
         "seed",

@@ -15,7 +15,7 @@ import pytest
 from slipway.__main__ import main
 from slipway.model.features import NAMES
 from slipway.model.schema import CARRIERS, COLUMNS, DESTINATIONS, ORIGINS
-from tests.conftest import ROOT, _once
+from tests.conftest import TEMPLATE, _once
 
 BLIND_TO = "DL"
 """The carrier of which the blind model was taught the opposite."""
@@ -70,7 +70,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 
     def make(folder: Path) -> None:
         for name in ("params.yaml", "slipway.yaml"):
-            (folder / name).write_bytes((ROOT / name).read_bytes())
+            (folder / name).write_bytes((TEMPLATE / name).read_bytes())
         for month in ("2013-01", "2013-02", "2013-03", "2013-04"):
             write_month(folder / "data/flights", month)
         with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()):

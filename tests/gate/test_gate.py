@@ -22,10 +22,10 @@ from slipway.learning.ensemble import load_ensemble
 from slipway.learning.matrices import Months, load_months, split
 from slipway.params import Gate, load_params
 from slipway.registry.registry import content_sha256, open_registry
-from tests.conftest import ROOT
+from tests.conftest import ROOT, TEMPLATE
 from tests.gate.conftest import BLIND_TO, Workshop
 
-RULES = load_params(ROOT / "params.yaml").gate.model_copy(
+RULES = load_params(TEMPLATE / "params.yaml").gate.model_copy(
     update={"floor_auc": 0.55, "ceiling_logloss": 0.7, "ceiling_ece": 0.3, "slice_min_rows": 60, "resamples": 200}
 )
 LENIENT = RULES.model_copy(update={"slice_max_drop": 0.5, "latency_p99_ms": 60_000.0})
@@ -150,7 +150,7 @@ def inside(workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def with_rules(folder: Path, **rules: Any) -> None:
     """Write params.yaml with other numbers for the gate."""
     path = folder / "params.yaml"
-    document = yaml.safe_load((path if path.exists() else ROOT / "params.yaml").read_text())
+    document = yaml.safe_load((path if path.exists() else TEMPLATE / "params.yaml").read_text())
     document["gate"] |= rules
     path.write_text(yaml.safe_dump(document))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from benchmarks.engine import Engine, NoEngine
 
-from tests.conftest import ROOT, missing
+from tests.conftest import ROOT, copy_repository, missing
 
 
 def slipway(folder: Path, *arguments: str) -> None:
@@ -58,17 +58,10 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def pushed(full_months: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository's files as Git has them, with January to May as they are made, prepared."""
+    """The template's files as Git has them, with January to May as they are made, prepared."""
     folder = tmp_path_factory.mktemp("pushed")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, folder / name)
-    (folder / "data/flights").mkdir(exist_ok=True)
+    copy_repository(folder)
+    (folder / "data/flights").mkdir(parents=True, exist_ok=True)
     for month in sorted(full_months.glob("*.csv"))[:5]:
         shutil.copy(month, folder / "data/flights")
     slipway(folder, "prepare")

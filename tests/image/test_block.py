@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 
 from slipway.__main__ import main
 from slipway.release.image import BEGIN, END, data_block
+from tests.conftest import ROOT, as_the_template
 
-DOCKERFILE = Path("Dockerfile").resolve()
 LAYERS_AT_MOST = 127
 
 
@@ -25,7 +26,8 @@ def months_up_to(last: str, count: int) -> list[str]:
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the Dockerfile and a report on January to May."""
     monkeypatch.chdir(tmp_path)
-    Path("Dockerfile").write_text(DOCKERFILE.read_text())
+    shutil.copy(ROOT / "Dockerfile", ".")
+    as_the_template(tmp_path, months_up_to("2013-05", 5))
     describe(months_up_to("2013-05", 5))
     return tmp_path
 
@@ -36,11 +38,8 @@ def describe(months: list[str]) -> None:
     Path("reports/data.json").write_text(json.dumps({"months": {month: {} for month in months}}))
 
 
-def test_the_committed_dockerfile_holds_the_repositorys_months(repository: Path) -> None:
-    assert main(["image", "--check"]) == 0
-
-
 def test_a_new_month_is_one_line_above_all_others(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["image", "--check"]) == 0
     before = Path("Dockerfile").read_text()
     describe(months_up_to("2013-06", 6))
     assert main(["image", "--check"]) == 1

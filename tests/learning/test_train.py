@@ -17,6 +17,7 @@ import yaml
 from slipway.__main__ import main
 from slipway.errors import UserError
 from slipway.learning.train import emit
+from tests.conftest import TEMPLATE
 
 KATIB_STRICT = re.compile(r"([\w|-]+)\s*[=:]\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[Ee][+-]?\d+)?)")
 """The filter of k8s/katib/experiment.yaml, in the form that also reads XGBoost's own lines."""
@@ -56,7 +57,7 @@ def test_a_trial_prints_the_contracts_lines_and_saves_nothing(
 
 
 def test_the_experiments_filter_reads_the_lines(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    experiment = Path(__file__).resolve().parents[2] / "k8s/katib/experiment.yaml"
+    experiment = TEMPLATE / "k8s/katib/experiment.yaml"
     source = yaml.safe_load(experiment.read_text())["spec"]["metricsCollectorSpec"]["source"]
     [pattern] = source["filter"]["metricsFormat"]
     assert main(["train", *QUICK]) == 0

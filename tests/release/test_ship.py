@@ -17,9 +17,9 @@ import yaml
 
 from slipway.__main__ import main
 from slipway.registry.registry import Registry, open_registry
-from slipway.release.manifest import read_model_patch
+from slipway.release.manifest import ServedModel, read_model_patch, render_model_patch
 from slipway.release.pin import KUSTOMIZATIONS
-from tests.conftest import ROOT, inside
+from tests.conftest import ROOT, TEMPLATE, inside
 
 MODEL = "flight-delay"
 PRODUCTION = Path("k8s/serving/overlays/production/model.yaml")
@@ -43,9 +43,11 @@ def before_any_version(small_repository: Path, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("ship") / "empty"
     shutil.copytree(small_repository, folder)
     with inside(folder):
-        for name in ("slipway.yaml", "dvc.yaml"):
-            shutil.copy(ROOT / name, name)
+        shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
+        shutil.copy(TEMPLATE / "slipway.yaml", "slipway.yaml")
         shutil.copytree(ROOT / "k8s/serving", "k8s/serving")
+        for path in Path("k8s/serving/overlays").glob("*/model.yaml"):
+            path.write_text(render_model_patch(ServedModel()))
         Path(".gitignore").write_text(
             "build/\n.dvc/tmp/\n.dvc/cache/\nmlflow.db\nmlruns/\nmodels/\ndata/prepared/\ndata/flights/\n"
         )

@@ -28,7 +28,7 @@ from slipway.report.report import to_document
 from slipway.report.revision import base_revision
 from slipway.report.search_plan import EXPERIMENT, search_plan
 from slipway.report.wording import plain
-from tests.conftest import ROOT, _once, inside
+from tests.conftest import ROOT, TEMPLATE, _once, inside
 
 NASTY = "x|<script>alert(1)</script>`@all`*b*[l](/etc/passwd)"
 
@@ -644,7 +644,7 @@ def test_a_failure_leaves_the_old_report(go: Callable[[str], Path], june_folder:
 @pytest.fixture
 def experiment() -> dict[str, Any]:
     """The repository's own search."""
-    loaded: dict[str, Any] = yaml.safe_load((ROOT / EXPERIMENT).read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = yaml.safe_load((TEMPLATE / EXPERIMENT).read_text(encoding="utf-8"))
     return loaded
 
 

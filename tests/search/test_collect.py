@@ -16,7 +16,7 @@ import pytest
 
 from slipway.__main__ import main
 from slipway.serving.served import free_port
-from tests.conftest import ROOT
+from tests.conftest import TEMPLATE
 from tests.search.conftest import Searches
 from tests.search.test_tune import environment, listed
 from tests.standins.kube import log_in
@@ -224,7 +224,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """A cluster that a kubeconfig leads to; slipway.yaml names the namespace."""
     api = Api()
     log_in(tmp_path, monkeypatch, api.server.server_port)
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(TEMPLATE)
     yield api
     api.server.shutdown()
     api.server.server_close()

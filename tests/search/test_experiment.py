@@ -10,7 +10,7 @@ import pytest
 
 from slipway.errors import UserError
 from slipway.search.experiment import read_experiment
-from tests.conftest import ROOT
+from tests.conftest import ROOT, TEMPLATE
 from tests.search.conftest import CONTAINER, Searches, parameter, searching
 
 Refused = Callable[..., str]
@@ -21,7 +21,8 @@ def read(searches: Searches, changes: dict[str, Any] | None = None, script: str 
 
 
 def test_the_repositorys_experiment_is_valid() -> None:
-    experiment = read_experiment(ROOT / "k8s/katib/experiment.yaml")
+    read_experiment(ROOT / "k8s/katib/experiment.yaml")
+    experiment = read_experiment(TEMPLATE / "k8s/katib/experiment.yaml")
     assert experiment.metric == "validation-auc"
     assert experiment.maximize
 

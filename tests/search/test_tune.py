@@ -18,7 +18,7 @@ import yaml
 
 from slipway.__main__ import main
 from slipway.model.features import NAMES
-from tests.conftest import ROOT
+from tests.conftest import ROOT, TEMPLATE
 from tests.search.conftest import CONTAINER, Searches, parameter, searching
 
 AUC = "echo 2026-11-23T12:00:00Z auc="
@@ -421,14 +421,14 @@ def prepared(folder: Path, months: int = 4, rows: int = 1500) -> None:
     (folder / "index.json").write_text(json.dumps({"features": list(NAMES), "months": index}), encoding="utf-8")
 
 
-def test_the_repositorys_experiment_runs_as_it_is_written(
+def test_the_templates_experiment_runs_as_it_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The real experiment.yaml and the real train verb, on little data."""
     for name in ("params.yaml", "k8s/katib/experiment.yaml"):
         copy = tmp_path / name
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes((ROOT / name).read_bytes())
+        copy.write_bytes((TEMPLATE / name).read_bytes())
     prepared(tmp_path / "data/prepared")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))

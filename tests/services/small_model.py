@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from tests.conftest import as_the_template
 from tests.services.processes import Server
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +51,7 @@ class SmallModel:
     def __init__(self, folder: Path) -> None:
         self.clone = folder / "clone"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(self.clone)], check=True)
+        as_the_template(self.clone)
         params = yaml.safe_load((self.clone / "params.yaml").read_text())
         for section, values in SMALL.items():
             params[section] |= values

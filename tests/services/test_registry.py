@@ -20,7 +20,8 @@ from slipway.errors import UserError
 from slipway.names import load_names
 from slipway.registry.registry import CONTENT, Registry, _sentence, content_sha256, open_registry
 from slipway.serving.source import fetched
-from tests.services.conftest import ROOT, STORAGE
+from tests.conftest import TEMPLATE
+from tests.services.conftest import STORAGE
 from tests.services.mlflow_server import MlflowServer, documented_command
 from tests.services.processes import free_ports
 from tests.services.s3 import S3
@@ -342,7 +343,7 @@ def test_a_local_registry_is_found_from_any_folder(tmp_path: Path, name: str, mo
     home.mkdir()
     away.mkdir()
     monkeypatch.chdir(home)
-    shutil.copy(ROOT / "slipway.yaml", home)
+    shutil.copy(TEMPLATE / "slipway.yaml", home)
     registry = open_registry()  # the default: mlflow.db and mlruns here
     made = registry.register_folder(name, model_folder(tmp_path / "model"))
     monkeypatch.chdir(away)
@@ -373,7 +374,7 @@ def answer_to(server: MlflowServer, host: str) -> tuple[int, str]:
 
 def test_the_server_answers_to_its_name_in_the_cluster_and_to_no_other(mlflow_server: MlflowServer) -> None:
     """MLflow checks the Host header: without the page's --allowed-hosts a Service's name is refused."""
-    in_cluster = urlsplit(load_names(ROOT / "slipway.yaml").mlflow).netloc
+    in_cluster = urlsplit(load_names(TEMPLATE / "slipway.yaml").mlflow).netloc
     assert answer_to(mlflow_server, in_cluster)[0] == 401  # it knows the name, and wants a password
     code, answer = answer_to(mlflow_server, "mlflow.elsewhere.svc:5000")
     assert code == 403
@@ -440,7 +441,7 @@ def test_opening_imports_what_it_needs_only(tmp_path: Path, empty_database: Path
         "import scipy\n"  # what was left out is still to be had
     )
     shutil.copy(empty_database, tmp_path)
-    shutil.copy(ROOT / "slipway.yaml", tmp_path)
+    shutil.copy(TEMPLATE / "slipway.yaml", tmp_path)
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120

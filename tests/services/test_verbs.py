@@ -18,14 +18,15 @@ import yaml
 
 from slipway.names import load_names
 from slipway.serving.served import served
-from tests.services.conftest import ROOT, STORAGE
+from tests.conftest import TEMPLATE
+from tests.services.conftest import STORAGE
 from tests.services.mlflow_server import MlflowServer
 from tests.services.s3 import S3
 from tests.services.small_model import AUTHOR, COMMIT, SmallModel, plain_environment
 
 pytestmark = pytest.mark.services
 
-NAME = load_names(ROOT / "slipway.yaml").model
+NAME = load_names(TEMPLATE / "slipway.yaml").model
 MANIFEST = "k8s/serving/overlays/production/model.yaml"
 
 

@@ -11,16 +11,16 @@ import pytest
 from slipway.__main__ import main
 from slipway.names import load_names
 from slipway.template.init import renamed
-from tests.conftest import ROOT
+from tests.conftest import ROOT, TEMPLATE, as_the_template
 
 PLACES = ("slipway.yaml", ".dvc/config", ".github", "docs", "argo", "k8s")
-BEFORE = load_names(ROOT / "slipway.yaml")
+BEFORE = load_names(TEMPLATE / "slipway.yaml")
 OWNER, NAME = BEFORE.repository.split("/")
 
 
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What init looks through, in Git, with a remote."""
+    """What init looks through, with the template's names, in Git, with a remote."""
     for name in PLACES:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, tmp_path / name)
@@ -28,8 +28,14 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             (tmp_path / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
+    for command in (["init", "--quiet"], ["add", "--all"]):
+        subprocess.run(["git", *command], check=True)
+    storage = BEFORE.storage
+    namespaces = [f"--namespace={purpose}={name}" for purpose, name in BEFORE.namespaces.model_dump().items()]
+    back = ["--repository", BEFORE.repository, "--data", storage.data, "--models", storage.models, *namespaces]
+    assert main(["init", *back]) == 0
+    as_the_template(tmp_path)
     for command in (
-        ["init", "--quiet"],
         ["add", "--all"],
         ["-c", "user.name=s", "-c", "user.email=s@example.org", "commit", "--quiet", "-m", "From the template"],
         ["remote", "add", "origin", "git@github.com:Acme/Flights.git"],

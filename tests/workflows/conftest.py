@@ -19,14 +19,14 @@ import pytest
 import yaml
 
 from slipway.names import load_names
-from tests.conftest import missing
+from tests.conftest import TEMPLATE, copy_repository, missing
 from tests.services.processes import NotInstalled, Server, free_ports
 from tests.services.s3 import S3
 from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, Stand, State
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTIONS: dict[str, Any] = json.loads((ROOT / "tests/workflows/actions.json").read_text(encoding="utf-8"))
-NAMES = load_names(ROOT / "slipway.yaml")
+NAMES = load_names(TEMPLATE / "slipway.yaml")
 BUCKET = urlsplit(NAMES.storage.data).netloc
 RULES = json.loads((ROOT / ".github/rulesets/main.json").read_text(encoding="utf-8"))
 BRANCH = "data/june"
@@ -472,17 +472,8 @@ def run(args):
 
 
 def _copy(work: Path, registry: str) -> None:
-    """This repository's files, with this machine's registry, and requirements that are all there already."""
-    listed = subprocess.run(
-        ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in listed.stdout.split("\0"):
-        if name and not name.startswith(("tests/", "docs/")) and (ROOT / name).is_file():
-            (work / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, work / name)
+    """The template's files, with this machine's registry, and requirements that are all there already."""
+    copy_repository(work, "tests/", "docs/")
     for name in ("ci", "uv"):
         (work / f"requirements/{name}.txt").write_text("# this test's environment has them\n", encoding="utf-8")
     names = (work / "slipway.yaml").read_text(encoding="utf-8")

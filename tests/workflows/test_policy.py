@@ -13,6 +13,7 @@ import yaml
 from slipway.errors import UserError
 from slipway.names import Promotions, load_names
 from slipway.release import promotion
+from tests.conftest import TEMPLATE
 from tests.workflows.conftest import ACTIONS, ROOT
 
 GITHUB = ROOT / ".github"
@@ -139,7 +140,7 @@ def test_the_docs_name_every_workflow_and_every_setting(path: Path) -> None:
 
 
 def test_production_is_approved_by_its_owners_and_a_staging_promotion_by_anyone() -> None:
-    lines = (GITHUB / "CODEOWNERS").read_text(encoding="utf-8").splitlines()
+    lines = (TEMPLATE / ".github/CODEOWNERS").read_text(encoding="utf-8").splitlines()
     rules = [line.split() for line in lines if line and not line.startswith("#")]
 
     def owners(path: str) -> list[str]:
@@ -153,9 +154,10 @@ def test_production_is_approved_by_its_owners_and_a_staging_promotion_by_anyone(
 def test_only_staging_is_told_to_merge_itself_and_a_misspelt_environment_is_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.chdir(ROOT)
+    monkeypatch.chdir(TEMPLATE)
+    monkeypatch.setattr(promotion, "OVERLAYS", ROOT / promotion.OVERLAYS)
     assert promotion.merges_itself("staging") and not promotion.merges_itself("production")
     names = load_names().model_copy(update={"promotions": Promotions(auto_merge=("stagging",))})
     monkeypatch.setattr(promotion, "load_names", lambda: names)
-    with pytest.raises(UserError, match=r"promotions\.auto_merge: 'stagging' is no folder of k8s/serving/overlays"):
+    with pytest.raises(UserError, match=r"promotions\.auto_merge: 'stagging' is no folder of .*k8s/serving/overlays"):
         promotion.merges_itself("staging")

@@ -21,11 +21,12 @@ from slipway.github.refresh import meaning
 from slipway.release import oci, pin
 from slipway.report.markdown import line
 from slipway.search.experiment import read_experiment
+from tests.conftest import TEMPLATE
 from tests.workflows.conftest import PROPOSED, ROOT, RULES, program, pull_request
 from tests.workflows.github.server import ACTIONS_TOKEN, APP_TOKEN, READ_TOKEN, Stand, State, write_comment
 
 DIGEST = "sha256:" + "ab" * 32
-EXPERIMENT = (ROOT / "k8s/katib/experiment.yaml").read_text(encoding="utf-8")
+EXPERIMENT = (TEMPLATE / "k8s/katib/experiment.yaml").read_text(encoding="utf-8")
 
 
 def test_a_pin_changes_the_image_and_the_note_and_nothing_else(tmp_path: Path) -> None:
@@ -285,8 +286,8 @@ def test_the_rules_are_applied_once_and_then_kept_in_line(
 ) -> None:
     monkeypatch.setenv("GH_TOKEN", APP_TOKEN)
     monkeypatch.setattr(rules, "RULESETS", ROOT / ".github/rulesets")
-    monkeypatch.setattr("slipway.names.NAMES_FILE", ROOT / "slipway.yaml")
-    monkeypatch.setattr("slipway.names.load_names.__defaults__", (ROOT / "slipway.yaml",))
+    monkeypatch.setattr("slipway.names.NAMES_FILE", TEMPLATE / "slipway.yaml")
+    monkeypatch.setattr("slipway.names.load_names.__defaults__", (TEMPLATE / "slipway.yaml",))
     rules.run(argparse.Namespace(dry_run=True))
     assert state.rulesets == [] and state.settings == {} and not state.allow_auto_merge
     for _ in range(2):
