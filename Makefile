@@ -91,7 +91,7 @@ lint: setup  ## style, types, YAML, Dockerfile, shell, workflows, secrets
 	$(VENV)/bin/check-jsonschema --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yaml
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yaml
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
-	$(VENV)/bin/betterleaks git . --log-level warn --log-opts HEAD
+	$(VENV)/bin/betterleaks git . --ignore-file .github/betterleaks-ignore --log-level warn --log-opts HEAD
 	$(VENV)/bin/shellcheck .ci/run .ci/base-image
 
 .PHONY: format
