@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 VENV := .venv
+DATA = $(shell awk '/^folder:/ {print $$2}' slipway.yaml)
 PYTHON := $(VENV)/bin/python
 export PYTHONPATH := src
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -42,12 +43,12 @@ serve: models/current  ## answer requests with models/current on port 8080
 	$(PYTHON) -m slipway serve --model models/current --compile
 
 models/current: | setup
-	@compgen -G 'data/flights/*.csv' >/dev/null || $(PYTHON) -m slipway data make  # yours are not mixed with the sample's
+	@compgen -G '$(DATA)/*' >/dev/null || $(PYTHON) -m slipway data make  # yours are not mixed with the sample's
 	$(PYTHON) -m slipway prepare
 	$(PYTHON) -m slipway train --final --out models/current
 
 .PHONY: load
-load: setup  ## send real flights to the server on port 8080; then open build/load/report.html
+load: setup  ## send real rows to the server on port 8080; then open build/load/report.html
 	$(PYTHON) -m slipway load
 
 .PHONY: bench-serving

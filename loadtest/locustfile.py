@@ -1,4 +1,4 @@
-"""What the users of the model do: mostly one flight, sometimes many, now and then a mistake.
+"""What the users of the model do: mostly one row, sometimes many, now and then a mistake.
 
 `python -m slipway load` runs this with Locust. For Locust's own page: `locust --locustfile loadtest/locustfile.py`.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 from pathlib import Path
@@ -18,20 +19,28 @@ from slipway.files import write_json
 from slipway.serving.load import SETTINGS, Recorder
 
 DEFAULTS = {
-    "rows": "data/prepared/sample.json", "name": "flight-delay", "bad_share": 0.02, "pause_ms": 0.0, "shape": "steady",
+    "rows": "data/prepared/sample.json", "name": "model", "bad_share": 0.02, "pause_ms": 0.0, "shape": "steady",
     "record": "", "seconds": 60, "users": 8,
 }  # fmt: skip
 RUN: dict[str, Any] = DEFAULTS | json.loads(os.environ.get(SETTINGS, "{}"))
 ROWS: list[dict[str, Any]] = json.loads(Path(RUN["rows"]).read_text(encoding="utf-8"))
 RECORDER = Recorder()
 MANY = 32
+KEYS = ("probabilities", "predictions", "scores")
 BAD: tuple[Any, ...] = (
-    lambda row: {**row, "carrier": "??"},
-    lambda row: {**row, "distance": -1},
-    lambda row: {**row, "sched_dep_time": "noon"},
-    lambda row: {name: value for name, value in row.items() if name != "origin"},
+    lambda row: {**row, _column(row): _of_another_kind(row[_column(row)])},
+    lambda row: {name: value for name, value in row.items() if name != _column(row)},
     lambda row: [row],
 )
+
+
+def _column(row: dict[str, Any]) -> str:
+    """A column that has a value in this row."""
+    return next(name for name, value in row.items() if value is not None)
+
+
+def _of_another_kind(value: Any) -> Any:
+    return 7 if isinstance(value, str) else "no number"
 
 
 class Client(FastHttpUser):
@@ -61,7 +70,7 @@ class Client(FastHttpUser):
         self.predict("V2, one row", f"/v2/models/{RUN['name']}/infer", {"inputs": inputs}, 1)
 
     def predict(self, kind: str, path: str, body: Any, rows: int) -> None:
-        """Send a right request and see that it has as many answers as rows, each of them a probability."""
+        """Send a right request and see that it has as many answers as rows, all of them finite."""
         with self.client.post(path, json=body, name=kind, catch_response=True) as response:
             outcome = outcome_of(response)
             if outcome == "answered" and not right(response.text, rows):
@@ -83,12 +92,22 @@ class Client(FastHttpUser):
 
 
 def right(text: str, rows: int) -> bool:
-    """Whether an answer is JSON with as many probabilities as rows were sent."""
+    """Whether an answer is JSON with as many answers as rows were sent: a finite number each, or several."""
     try:
         answer = json.loads(text)
-        found = answer["probabilities"] if "probabilities" in answer else answer["outputs"][0]["data"]
-        return len(found) == rows and all(0 <= p <= 1 for p in found)
-    except (ValueError, KeyError, IndexError, TypeError):
+        if "outputs" in answer:
+            (output,) = answer["outputs"]
+            found, whole = (
+                output["data"],
+                output["shape"][0] == rows and len(output["data"]) == math.prod(output["shape"]),
+            )
+        else:
+            found = next(answer[key] for key in KEYS if key in answer)
+            whole = len(found) == rows
+        return whole and all(
+            map(math.isfinite, (n for one in found for n in (one if isinstance(one, list) else [one])))
+        )
+    except (ValueError, KeyError, IndexError, TypeError, StopIteration):
         return False
 
 

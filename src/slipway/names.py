@@ -65,6 +65,7 @@ class Names(_Section):
     """The whole of slipway.yaml."""
 
     model: Annotated[str, Field(pattern=r"^[^\s/:@]+$")]  # what MLflow takes for a name
+    folder: Annotated[str, Field(pattern=r"^data/[A-Za-z0-9_-]+$")]
     repository: str
     images: Images
     storage: Storage

@@ -13,7 +13,7 @@ from slipway.names import load_names
 from slipway.template.init import renamed
 from tests.conftest import ROOT, TEMPLATE, as_the_template
 
-PLACES = ("slipway.yaml", ".dvc/config", ".github", "docs", "argo", "k8s")
+PLACES = ("slipway.yaml", ".dockerignore", ".dvc/config", "dvc.yaml", ".github", "docs", "argo", "k8s")
 BEFORE = load_names(TEMPLATE / "slipway.yaml")
 OWNER, NAME = BEFORE.repository.split("/")
 
@@ -198,3 +198,39 @@ def test_without_a_remote_on_github_it_says_what_to_give(
 )
 def test_what_only_looks_alike_stays(text: str) -> None:
     assert renamed(text, "your-org/your-repo", "acme/flights") == text
+
+
+def test_a_model_and_a_data_folder_get_their_names_wherever_they_stand(clone: Path) -> None:
+    assert main(["init", "--repository", BEFORE.repository, "--model", "late-rides", "--data-folder", "rides"]) == 0
+    names = load_names(clone / "slipway.yaml")
+    assert (names.model, names.folder) == ("late-rides", "data/rides")
+    old = subprocess.run(
+        ["git", "grep", "-nE", f"{BEFORE.model}|{BEFORE.folder}", "--", *PLACES, ":!docs", ":!.github"],
+        capture_output=True,
+        text=True,
+    )
+    assert old.stdout == "", "nothing speaks of the sample any more"
+    assert "!data/rides/*.csv\n" in Path(".dockerignore").read_text(encoding="utf-8")
+    assert "      - data/rides\n" in Path("dvc.yaml").read_text(encoding="utf-8")
+    assert "--name=late-rides" in Path("k8s/serving/base/seldondeployment.yaml").read_text(encoding="utf-8")
+    assert "late-rides-graph" in Path("k8s/serving/overlays/graph/seldondeployment.yaml").read_text(encoding="utf-8")
+    again = ["--model", BEFORE.model, "--data-folder", BEFORE.folder]
+    assert main(["init", "--repository", BEFORE.repository, *again]) == 0
+    assert changed() == set(), "there and back again"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--model", "Late Rides"], "--model is 'Late Rides', expected a name of at most 40 lower-case letters"),
+        (["--model", "container"], "--model: 'container' is a word of"),
+        (["--model", BEFORE.namespaces.trials], "that no namespace has"),
+        (["--data-folder", "prepared"], "--data-folder is 'prepared', expected the name of a folder in data"),
+        (["--data-folder", "../rides"], "--data-folder is '../rides'"),
+    ],
+)
+def test_names_that_would_break_something_are_refused_and_nothing_is_changed(
+    flags: list[str], said: str, clone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init", "--repository", BEFORE.repository, *flags]) == 2
+    assert said in capsys.readouterr().err and changed() == set()

@@ -31,7 +31,7 @@ FORMAT = 2
 class Name:
     """The words that reports and pages use: one row, many rows, and what is answered.
 
-    ``Name("flight", "flights", "late")``: 2,300 flights, 23 % late. ``Name("house", "houses", "price")``.
+    ``Name("visit", "visits", "bought")``: 2,300 visits, 23 % bought. ``Name("house", "houses", "price")``.
     """
 
     one: str

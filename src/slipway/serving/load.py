@@ -1,4 +1,4 @@
-"""Send real flights to a server and hold it to its promises.
+"""Send real rows to a server and hold it to its promises.
 
   load --url http://127.0.0.1:8080
                           10 s, 8 users
@@ -32,6 +32,7 @@ from urllib.parse import urlsplit
 
 from slipway.errors import UserError
 from slipway.files import read_json, write_json, write_text
+from slipway.serving.served import name_here
 
 LOCUSTFILE = Path("loadtest/locustfile.py")
 SHAPES = ("steady", "ramp", "soak", "spike")
@@ -44,7 +45,7 @@ OUTCOMES = ("answered", "refused", "turned_away", "server_error", "wrong_answer"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `slipway load`."""
     parser.add_argument("--url", default="http://127.0.0.1:8080", help="default: %(default)s")
-    parser.add_argument("--name", default="flight-delay", help="the model's name for V2, default: %(default)s")
+    parser.add_argument("--name", help="the model's name for V2, default: as slipway.yaml, where there is one")
     parser.add_argument("--seconds", type=int, default=10, metavar="S", help="default: %(default)s")
     parser.add_argument("--users", type=int, default=8, metavar="N", help="at most, default: %(default)s")
     parser.add_argument("--shape", choices=SHAPES, default="steady", help="default: %(default)s")
@@ -72,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     if not isinstance(rows, list) or not rows:
         raise UserError(f"{args.rows} holds no rows: expected a list of them, as `python -m slipway prepare` writes.")
     check_answers(args.url)
+    args.name = args.name or name_here()
     report = send(args)
     report["promises"] = judge(report, args.p99_ms, args.failure_share)
     write_json(args.out / "load.json", report)

@@ -5,7 +5,7 @@
   serve --model s3://slipway-models/mlflow/…/model
                           an S3 prefix; credentials and endpoint from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
                           AWS_ENDPOINT_URL_S3
-  serve --model models:/flight-delay@champion
+  serve --model models:/churn@champion
                           a version in MLflow's registry; MLFLOW_TRACKING_URI says where
 
 Answers POST /predict and the Open Inference Protocol V2 (/v2), and is measured at /metrics. Says that it is ready
@@ -23,6 +23,7 @@ from datetime import datetime
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread answers; more only fight it for the cores
 
 from slipway.errors import UserError
+from slipway.serving.served import name_here
 
 CAPACITY = 64
 
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compile", action="store_true", help="compile a copy first if `slipway register` has not; needs onnx"
     )
-    parser.add_argument("--name", default="flight-delay", help="what the protocol calls it, default: %(default)s")
+    parser.add_argument("--name", help="what the protocol calls it, default: as slipway.yaml, where there is one")
     parser.add_argument(
         "--version",
         default=os.environ.get("SLIPWAY_MODEL_VERSION", ""),
@@ -79,11 +80,12 @@ def run(args: argparse.Namespace) -> None:
 
     if args.capacity < 1 or args.max_rows < 1 or args.drain_seconds < 0:
         raise UserError("--capacity and --max-rows must be 1 or more, --drain-seconds 0 or more.")
+    name = args.name or name_here()
     origin = Origin(args.model, args.version, _moment(args.registered_at), args.compile)
     listener = bind(args.host, args.port)
-    model = origin.load(args.name, args.max_rows)
+    model = origin.load(name, args.max_rows)
     token = os.environ.get("SLIPWAY_ADMIN_TOKEN", "")
-    app = App(Metrics(args.capacity), args.name, token, args.max_rows, compiled=args.compile)
+    app = App(Metrics(args.capacity), name, token, args.max_rows, compiled=args.compile)
     app.put(model, origin)
     host, port = listener.getsockname()[:2]
     where = f"[{host}]" if ":" in host else host

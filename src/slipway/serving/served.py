@@ -49,6 +49,15 @@ def served(model: Path, name: str, log: Path) -> Iterator[str]:
                 process.wait()
 
 
+def name_here() -> str:
+    """The model's name in the repository we stand in; the image has none, and its manifest says the name."""
+    if not Path("slipway.yaml").exists():
+        return "model"
+    from slipway.names import load_names  # with libraries that the image has not
+
+    return load_names().model
+
+
 def free_port() -> int:
     """A loopback port nobody listens on at this moment."""
     with socket.socket() as probe:

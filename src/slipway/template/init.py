@@ -1,14 +1,16 @@
 """Put your repository's names where the template has its own, and say what is left to do by hand.
 
   init                    the names of `git remote origin`
-  init --repository acme/flights --data s3://acme-data/dvc --models s3://acme-models/mlflow
+  init --repository acme/churn --data s3://acme-data/dvc --models s3://acme-models/mlflow
                           these names, and these buckets
+  init --model churn --data-folder customers
+                          what your model is called, and that your data lies in data/customers
   init --namespace workflows=ml-workflows --namespace platform=ml-platform
                           these of the cluster's namespaces, where others were there before
 
-Changes slipway.yaml and every file that has to repeat what it says: CODEOWNERS, .dvc/config, the manifests under k8s/
-and argo/. Twice is as good as once; after the repository was renamed, run it again. It writes nothing under
-.github/workflows/, which no workflow may change, and needs Python's own library only.
+Changes slipway.yaml and every file that has to repeat what it says: CODEOWNERS, .dvc/config, .dockerignore, dvc.yaml,
+the manifests under k8s/ and argo/. Twice is as good as once; after the repository was renamed, run it again. It writes
+nothing under .github/workflows/, which no workflow may change, and needs Python's own library only.
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ from slipway.report.markdown import message
 
 NAMES = Path("slipway.yaml")
 _OWNERS = Path(".github/CODEOWNERS")
-_PLACES = ("slipway.yaml", ".dvc/config", ".github/CODEOWNERS", "docs/mlflow.md", "docs/platform.md", "argo", "k8s")
+_PLACES = (
+    "slipway.yaml", ".dockerignore", ".dvc/config", "dvc.yaml", ".github/CODEOWNERS",
+    "docs/mlflow.md", "docs/platform.md", "argo", "k8s",
+)  # fmt: skip
 """What repeats the names; the rest of the documentation speaks of the template."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}/[A-Za-z0-9._-]{1,100}")
 _ADDRESS = re.compile(
@@ -37,12 +42,16 @@ _BUCKETS = ("data", "models", "artifacts")
 _NAMESPACES = ("trials", "workflows", "staging", "production", "platform")
 """The keys of `storage` and of `namespaces` in slipway.yaml."""
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_MODEL = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
+_FOLDER = re.compile(r"(?!prepared$)[A-Za-z0-9_-]+")
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[\w.=/-]*[\w.=-])?")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `slipway init`."""
     parser.add_argument("--repository", metavar="OWNER/REPO", help="default: that of `git remote get-url origin`")
+    parser.add_argument("--model", metavar="NAME", help="what the model is called; default: as it is")
+    parser.add_argument("--data-folder", metavar="NAME", help="where in data/ yours lies; default: as it is")
     parser.add_argument("--data", metavar="s3://…", help="where DVC keeps the data; default: as it is")
     parser.add_argument("--models", metavar="s3://…", help="where MLflow keeps the models; default: as it is")
     parser.add_argument(
@@ -63,20 +72,24 @@ def run(args: argparse.Namespace) -> None:
     host, repository = _origin() if args.repository is None else ("github.com", args.repository)
     if not _REPOSITORY.fullmatch(repository):
         raise UserError(
-            f"{repository!r} is not OWNER/REPO as GitHub writes it: give --repository, such as acme/flights."
+            f"{repository!r} is not OWNER/REPO as GitHub writes it: give --repository, such as acme/churn."
         )
     for kind in _BUCKETS:
         if (bucket := getattr(args, kind)) and not _BUCKET.fullmatch(bucket):
             raise UserError(f"--{kind} is {bucket!r}, expected s3://bucket or s3://bucket/folder.")
     before = NAMES.read_text(encoding="utf-8")
-    now = {key: _named(before, key) for key in ("repository", *_BUCKETS, *_NAMESPACES)}
+    now = {key: _named(before, key) for key in ("repository", "model", "folder", *_BUCKETS, *_NAMESPACES)}
     buckets = {kind: getattr(args, kind) or now[kind] for kind in _BUCKETS}
-    namespaces = _namespaces(args.namespace, now)
+    names = _namespaces(args.namespace, now) | _model(args.model, now)
+    folder = now["folder"] if args.data_folder is None else f"data/{args.data_folder.removeprefix('data/')}"
+    if not _FOLDER.fullmatch(folder.removeprefix("data/")):
+        raise UserError(f"--data-folder is {args.data_folder!r}, expected the name of a folder in data, as customers.")
     texts = _texts()
-    for name in namespaces.values():
-        if name not in namespaces and (path := next((it for it, text in texts.items() if _word(name, text)), None)):
+    for name in names.values():
+        if name not in names and (path := next((it for it, text in texts.items() if _word(name, text)), None)):
+            flag = "--model" if name == args.model else "--namespace"
             raise UserError(
-                f"--namespace: {name!r} is a word of {path} already, and the next `init` could not tell the two apart: "
+                f"{flag}: {name!r} is a word of {path} already, and the next `init` could not tell the two apart: "
                 "choose another name."
             )
     done = []
@@ -84,7 +97,8 @@ def run(args: argparse.Namespace) -> None:
         new = renamed(text, now["repository"], repository, host)
         for kind, bucket in buckets.items():
             new = _with_bucket(new, now[kind], bucket) if bucket != now[kind] else new
-        new = _with_names(new, namespaces)
+        new = _with_names(new, names)
+        new = re.sub(rf"\b{re.escape(now['folder'])}(?![\w-])", folder, new)
         if new != text:
             path.write_text(new, encoding="utf-8")  # in place: it keeps its mode
             done.append(str(path))
@@ -124,7 +138,9 @@ def _with_names(text: str, names: dict[str, str]) -> str:
     """``text`` with every whole word of ``names`` replaced, all in one pass: two may change places."""
     if not names:
         return text
-    return re.sub(rf"(?<![\w-])({'|'.join(map(re.escape, names))})(?![\w-])", lambda word: names[word[1]], text)
+    return re.sub(
+        rf"(?<![\w-])({'|'.join(map(re.escape, names))})(?=-graph\b|(?![\w-]))", lambda word: names[word[1]], text
+    )
 
 
 def _word(name: str, text: str) -> bool:
@@ -146,6 +162,18 @@ def _namespaces(given: list[str], now: dict[str, str]) -> dict[str, str]:
     if len(set(names.values())) < len(names):
         raise UserError(f"--namespace: two purposes would share a namespace ({', '.join(names.values())}).")
     return {now[purpose]: name for purpose, name in names.items() if name != now[purpose]}
+
+
+def _model(wanted: str | None, now: dict[str, str]) -> dict[str, str]:
+    """From the model's name as it stands there to the new one, where they differ."""
+    if wanted is None or wanted == now["model"]:
+        return {}
+    if not _MODEL.fullmatch(wanted) or wanted in [now[purpose] for purpose in _NAMESPACES]:
+        raise UserError(
+            f"--model is {wanted!r}, expected a name of at most 40 lower-case letters, digits and hyphens, a letter "
+            "first, that no namespace has: it names what runs in the cluster."
+        )
+    return {now["model"]: wanted}
 
 
 def left(host: str, repository: str, buckets: dict[str, str]) -> list[Line]:
