@@ -50,6 +50,7 @@ VERBS = {
     "new": ("slipway.template.new", "write src/slipway/model for your data: guesses, and what only you know"),
     "platform": ("slipway.cluster.platform", "install what the loop runs on in a cluster, or say what is missing"),
     "init": ("slipway.template.init", "put your repository's names where the template has its own"),
+    "sync": ("slipway.template.sync", "take what the template has learnt since, and leave what is yours alone"),
     "release": ("slipway.template.release", "publish a release of the template itself"),
     "serve": ("slipway.serving.serve", "answer requests with a model"),
     "load": ("slipway.serving.load", "send real flights to a server and hold it to its promises"),

@@ -10,7 +10,7 @@ import pytest
 
 from slipway.__main__ import main
 from slipway.names import load_names
-from slipway.template.init import renamed
+from slipway.template.renaming import renamed
 from tests.conftest import ROOT, TEMPLATE, as_the_template
 
 PLACES = ("slipway.yaml", ".dockerignore", ".dvc/config", "dvc.yaml", ".github", "docs", "argo", "k8s")
@@ -33,6 +33,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     storage = BEFORE.storage
     namespaces = [f"--namespace={purpose}={name}" for purpose, name in BEFORE.namespaces.model_dump().items()]
     back = ["--repository", BEFORE.repository, "--data", storage.data, "--models", storage.models, *namespaces]
+    back += ["--model", BEFORE.model, "--data-folder", BEFORE.folder]
     assert main(["init", *back]) == 0
     as_the_template(tmp_path)
     for command in (

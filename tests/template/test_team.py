@@ -104,10 +104,17 @@ def test_a_teams_repository_is_green_after_what_the_docs_tell_it_to_change(team:
     # first-run.md
     buckets = ("--data", "s3://contoso-data/dvc", "--models", "s3://contoso-models/mlflow")
     slipway(
-        "init", "--repository", "contoso/orders", *buckets, "--namespace", "production=churn-production"
+        "init",
+        "--repository",
+        "contoso/orders",
+        "--model",
+        "churn",
+        *buckets,
+        "--namespace",
+        "production=churn-production",
     )  # first-run.md
     names = team / "slipway.yaml"
-    edit(names, ("model: flight-delay", "model: churn"), ("[staging]", "[]"), ('"#models"', '"#churn"'))
+    edit(names, ("[staging]", "[]"), ('"#models"', '"#churn"'))
     edit(names, ("mlflow: http://mlflow.mlops.svc.cluster.local:5000", "mlflow: https://mlflow.contoso.example"))
     (team / ".github/CODEOWNERS").write_text(OWNERS, encoding="utf-8")
 
