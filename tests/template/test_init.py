@@ -211,7 +211,7 @@ def test_a_model_and_a_data_folder_get_their_names_wherever_they_stand(clone: Pa
         text=True,
     )
     assert old.stdout == "", "nothing speaks of the sample any more"
-    assert "!data/rides/*.csv\n" in Path(".dockerignore").read_text(encoding="utf-8")
+    assert "!data/rides/" in Path(".dockerignore").read_text(encoding="utf-8")
     assert "      - data/rides\n" in Path("dvc.yaml").read_text(encoding="utf-8")
     assert "--name=late-rides" in Path("k8s/serving/base/seldondeployment.yaml").read_text(encoding="utf-8")
     assert "late-rides-graph" in Path("k8s/serving/overlays/graph/seldondeployment.yaml").read_text(encoding="utf-8")

@@ -123,6 +123,8 @@ def test_report_on_a_forks_pull_request_says_why_there_is_none(light: Repository
         ("rollback", "workflow_dispatch", "`MLFLOW_TRACKING_URI`"),
         ("redeliver", "schedule", "`APP_CLIENT_ID`, `APP_PRIVATE_KEY`"),
         ("redeliver", "workflow_dispatch", "`APP_CLIENT_ID`, `APP_PRIVATE_KEY`"),
+        ("template-sync", "schedule", "`TEMPLATE`"),
+        ("template-sync", "workflow_dispatch", "`TEMPLATE`"),
         ("template-demo", "schedule", "delete this workflow"),
         ("template-demo", "workflow_dispatch", "delete this workflow"),
         ("template-release", "push", "delete this workflow"),
@@ -226,6 +228,32 @@ def test_init_proposes_the_repositorys_own_names_and_only_outside_the_template(l
     (report,) = reports(light)
     assert "`python -m slipway rules`" in report and "`@acme/platform`" in report
     assert light.state.dispatches == [{"workflow": "ci.yaml", "ref": "slipway/init"}]
+    assert light.state.violations == []
+
+
+@pytest.mark.parametrize("event", with_settings("template-sync", "schedule", "workflow_dispatch"))
+def test_template_sync_proposes_what_the_template_has_learnt(light: Repository, event: str, tmp_path: Path) -> None:
+    template = tmp_path / "template"
+    light.git("clone", "--quiet", str(light.github.git_folder(light.name)), str(template))
+    for name, text in {
+        "LICENSE": "another one\n",
+        "params.yaml": "{}\n",
+        ".github/workflows/ci.yaml": "name: ci\n",
+    }.items():
+        (template / name).write_text(text, encoding="utf-8")
+    light.git("-C", str(template), "commit", "--quiet", "--all", "--message", "Better")
+    light.edit("Makefile", "VENV := .venv", "VENV := .our-venv")
+    light.push("main", "Ours")
+
+    run = light.run("template-sync", event, {}, settings={"TEMPLATE": str(template)})
+    assert run.green, run
+    assert [it["head"] for it in light.state.pulls.values()] == ["slipway/template-sync"]
+    folder = str(light.github.git_folder(light.name))
+    changed = light.git("-C", folder, "diff", "--name-only", "main", "slipway/template-sync").split()
+    assert changed == [".template.yaml", "LICENSE"], "neither what is ours, nor what no workflow may write"
+    (report,) = reports(light)
+    assert "- `LICENSE`" in report and "- `.github/workflows/ci.yaml`" in report and "- `params.yaml`" in report
+    assert light.state.dispatches == [{"workflow": "ci.yaml", "ref": "slipway/template-sync"}]
     assert light.state.violations == []
 
 

@@ -82,14 +82,16 @@ def test_who_proposes_may_do_all_that_proposing_is() -> None:
                 proposing.append(path.stem)
                 also = {"statuses"} if "--source" in words else set()
                 assert {name for name, may in job["permissions"].items() if may == "write"} == needed | also, path.stem
-    assert proposing == ["data-pushed", "init", "promote", "serve-image", "smoke"]
+    assert proposing == ["data-pushed", "init", "promote", "serve-image", "smoke", "template-sync"]
     app = read(GITHUB / "actions/token/action.yaml")["runs"]["steps"][0]["with"]
     assert {name for name in app if name.startswith("permission-")} == {
         f"permission-{name}" for name in needed | {"statuses"}
     }
 
 
-@pytest.mark.parametrize("name", ["data-pushed", "promote", "serve-image", "rollback", "init", "template-release"])
+@pytest.mark.parametrize(
+    "name", ["data-pushed", "promote", "serve-image", "rollback", "init", "template-release", "template-sync"]
+)
 def test_what_writes_is_never_cut_off(name: str) -> None:
     assert read(GITHUB / f"workflows/{name}.yaml")["concurrency"]["cancel-in-progress"] is False
 
