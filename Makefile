@@ -63,6 +63,10 @@ test: setup  ## every test that needs no cluster
 cluster-test: setup  ## the tests on a real cluster, which this machine starts, as root; or the one of KUBECONFIG
 	$(VENV)/bin/pytest tests/cluster
 
+.PHONY: cluster-build
+cluster-build: setup  ## build what the cluster runs, which cluster-test would do as well
+	@$(PYTHON) -m tests.cluster build
+
 .PHONY: cluster-up
 cluster-up: setup  ## start that cluster and leave it there, to look at by hand
 	@$(PYTHON) -m tests.cluster up

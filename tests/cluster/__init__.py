@@ -1,6 +1,6 @@
 """A real Kubernetes with the real controllers on this machine, and the tests on it.
 
-By hand, as root (docs/cluster.md):
+By hand, as root (docs/test-node.md):
 
     make cluster-up                    build what is not built, start the node, give it the images
     python -m tests.cluster kubectl get pods --all-namespaces

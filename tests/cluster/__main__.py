@@ -56,7 +56,7 @@ def main() -> int:
 
 def images() -> Iterator[Path]:
     """The archives of all images that are made here, made where they are not there."""
-    for image in (*catalog.base(), *catalog.platform()):
+    for image in (*catalog.node(), *catalog.tools(BIN / "kubernetes"), *catalog.platform()):
         yield archive.write(image, OUT / "images")
 
 

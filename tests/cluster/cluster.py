@@ -12,15 +12,13 @@ import subprocess
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
-from tests.cluster.programs.build import BIN
-from tests.cluster.upstream import git_settings
 from tests.services.processes import free_ports
 
 Object = dict[str, Any]
@@ -40,19 +38,14 @@ class NotReached(Exception):
 class Cluster(ABC):
     """A cluster and the administrator's rights on it."""
 
-    def __init__(self, kubectl: Path | str, kubeconfig: Path) -> None:
+    def __init__(self, kubectl: Path | str, kubeconfig: Path, env: Mapping[str, str]) -> None:
         self._kubectl = [str(kubectl), f"--kubeconfig={kubeconfig}"]
-        self.env = {
-            **os.environ,
-            "KUBECONFIG": str(kubeconfig),
-            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-            "GIT_CONFIG_GLOBAL": str(git_settings()),
-        }
-        """For any program that is to work on it: kubectl is on the PATH, and finds upstream's manifests here."""
+        self.env = {**os.environ, "KUBECONFIG": str(kubeconfig), **env}
+        """For any program that is to work on it: kubectl is on the PATH and finds upstream's manifests."""
 
     # ---- what a person types
 
-    def kubectl(self, *words: str, stdin: str | None = None, seconds: float = 120) -> str:
+    def kubectl(self, *words: str, stdin: str | None = None, seconds: float = 600) -> str:
         """What `kubectl WORDS` writes to stdout.
 
         Raises:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.cluster import upstream
 from tests.cluster.cluster import Cluster
 from tests.cluster.node import Node
 from tests.cluster.programs.build import BIN
@@ -14,7 +16,10 @@ class OwnCluster(Cluster):
     """A node of `tests/cluster/node`, running."""
 
     def __init__(self, node: Node) -> None:
-        super().__init__(BIN / "kubectl", node.kubeconfig)
+        path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+        super().__init__(
+            BIN / "kubectl", node.kubeconfig, {"PATH": path, "GIT_CONFIG_GLOBAL": str(upstream.git_settings())}
+        )
         self.node = node
 
     def import_image(self, archive: Path) -> None:

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -18,6 +19,16 @@ from typing import NoReturn
 
 from tests.cluster.node import parts
 from tests.cluster.node.settings import GATEWAY, PODS, SERVICES, Settings
+
+_KERNEL = {
+    "vm/overcommit_memory": 1,
+    "vm/panic_on_oom": 0,
+    "kernel/panic": 10,
+    "kernel/panic_on_oops": 1,
+    "kernel/keys/root_maxkeys": 1_000_000,
+    "kernel/keys/root_maxbytes": 25_000_000,
+}
+"""What a kubelet wants of the whole machine's kernel. It reads here that it has it, and leaves the machine's alone."""
 
 _SECONDS = 180  # for one part to answer; on an idle machine the slowest takes four
 
@@ -72,6 +83,7 @@ class _Starting:
 
     def stay(self) -> None:
         """Bury every process that nobody else does, until it is one of ours."""
+        threading.Thread(target=_open_volumes, daemon=True).start()
         while True:
             pid, status = os.waitpid(-1, 0)
             if pid in self.running:
@@ -123,6 +135,10 @@ def _lay_out(node: Settings) -> None:
             folder.mkdir(parents=True)
             _do("mount", "--no-canonicalize", "--bind", f"/proc/{os.getpid()}/fd/{descriptor}", str(folder))
         os.close(descriptor)
+    for name, value in _KERNEL.items():
+        file = node.state / "etc" / name.replace("/", ".")
+        file.write_text(f"{value}\n")
+        _do("mount", "--bind", str(file), f"/proc/sys/{name}")
     names = Path("/etc/resolv.conf").resolve()
     if names.exists():
         _do("mount", "--bind", f"{node.state}/etc/resolv.conf", str(names))
@@ -143,6 +159,15 @@ def _network(node: Settings) -> None:
     # Without any route the kernel would refuse a Service's address before kube-proxy's rules could change it.
     _do("ip", "route", "add", SERVICES, "dev", "cni0")
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+
+
+def _open_volumes() -> None:
+    """Let any user write to a new volume, as other storage does: the controller manager makes it for root alone."""
+    while True:
+        for volume in Path("/tmp/hostpath_pv").glob("*"):  # noqa: S108
+            if volume.stat().st_mode & 0o777 == 0o750:
+                volume.chmod(0o777)
+        time.sleep(0.2)
 
 
 def _kubectl(node: Settings, *words: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.cluster.node import pki
-from tests.cluster.node.kernel import Kept, cgroups, make_cgroups, remove_cgroups
+from tests.cluster.node.cgroups import cgroups, make_cgroups, remove_cgroups
 from tests.cluster.node.settings import GATEWAY, Settings
 from tests.cluster.programs.build import BIN
 
@@ -54,7 +54,7 @@ class Node:
     @property
     def running(self) -> bool:
         """Its first process is there."""
-        return self._first_process() is not None
+        return bool(self._processes())
 
     def up(self, say: Callable[[str], None] = print, *, tied: bool = False) -> None:
         """Start it, from nothing or from what :meth:`stop` left; ready when this returns.
@@ -77,13 +77,14 @@ class Node:
 
     def stop(self) -> None:
         """End it as a power cut does. What it keeps stays for the next :meth:`up`."""
-        process = self._first_process()
-        if process is not None:
+        there = self._processes()
+        for process in there:
             os.kill(process, signal.SIGKILL)
-            while Path(f"/proc/{process}").exists() and not _is_zombie(process):
-                time.sleep(0.02)
+        while not all(_has_ended(process) for process in there):
+            time.sleep(0.02)
+        # The kernel does it as well, when it finds the time; then there is none, and that is no error.
+        _ip("link", "delete", self.settings.name, check=False)
         remove_cgroups(self.settings.name)
-        Kept(self.settings.state).restore()
         self._pid_file.unlink(missing_ok=True)
 
     def down(self) -> None:
@@ -93,7 +94,7 @@ class Node:
 
     def enter(self, command: Sequence[str]) -> list[str]:
         """The command that runs ``command`` among the node's processes, with its network, names and files."""
-        return ["nsenter", f"--target={self._first_process()}", "--mount", "--net", "--pid", *command]
+        return ["nsenter", f"--target={self._processes()[0]}", "--mount", "--net", "--pid", *command]
 
     def containers(self, *words: str) -> str:
         """What `ctr` says about the node's containers and images.
@@ -139,7 +140,6 @@ class Node:
         node.socket.unlink(missing_ok=True)
         remove_cgroups(node.name)
         make_cgroups(node.name)
-        Kept(node.state).remember()
 
         told = node.log("node")
         with told.open("wb") as log:
@@ -169,7 +169,7 @@ class Node:
             if outer.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the node did not come up:\n" + "\n".join(lines[-40:]))
             if not linked and (first := _only_child(outer.pid)):
-                self._pid_file.write_text(f"{first} {_started(first)}")
+                self._pid_file.write_text("".join(f"{pid} {_started(pid)}\n" for pid in (first, outer.pid)))
                 linked = self._link(first)
             time.sleep(0.05)
 
@@ -183,12 +183,12 @@ class Node:
         _ip("link", "set", node.name, "up")
         return True
 
-    def _first_process(self) -> int | None:
-        try:
-            pid, started = map(int, self._pid_file.read_text().split())
-        except (FileNotFoundError, ValueError):
-            return None
-        return pid if _started(pid) == started and not _is_zombie(pid) else None
+    def _processes(self) -> list[int]:
+        """The node's first process, and the `unshare` that waits for its end, as far as they run."""
+        if not self._pid_file.exists():
+            return []
+        written = [map(int, line.split()) for line in self._pid_file.read_text().splitlines()]
+        return [pid for pid, started in written if _started(pid) == started and not _has_ended(pid)]
 
 
 def left_behind(settings: Settings) -> list[str]:
@@ -240,9 +240,10 @@ def _started(pid: int) -> int | None:
     return int(fields[19]) if fields else None
 
 
-def _is_zombie(pid: int) -> bool:
+def _has_ended(pid: int) -> bool:
+    """It has ended, whether or not its parent has asked how."""
     return _stat(pid)[:1] in ([], ["Z"])
 
 
-def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, env={"PATH": _SBIN})
+def _ip(*words: str, check: bool = True) -> None:
+    subprocess.run(["ip", *words], check=check, env={"PATH": _SBIN}, capture_output=True)

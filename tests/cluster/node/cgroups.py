@@ -1,42 +1,11 @@
-"""What a node changes in the machine's kernel and cannot keep in a namespace: cgroups, and a few settings."""
+"""The node's cgroups: the one thing of the kernel's that is in no namespace of its own."""
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
 _CGROUPS = Path("/sys/fs/cgroup")
-_WATCHERS = Path("/proc/sys/fs/inotify/max_user_instances")
-
-
-class Kept:
-    """The settings as they were before the node came, in its folder."""
-
-    FILES = (
-        *(Path("/proc/sys/vm") / name for name in ("overcommit_memory", "panic_on_oom")),
-        *(Path("/proc/sys/kernel") / name for name in ("panic", "panic_on_oops")),
-        _WATCHERS,
-    )
-    """The first four a kubelet sets for the whole machine."""
-
-    def __init__(self, state: Path) -> None:
-        self._file = state / "kernel.json"
-
-    def remember(self) -> None:
-        """Write them down, unless that was done; and allow as many file watchers as some forty pods need."""
-        if not self._file.exists():
-            now = {str(path): path.read_text().strip() for path in self.FILES}
-            self._file.write_text(json.dumps(now), encoding="utf-8")
-        if int(_WATCHERS.read_text()) < 1024:
-            _WATCHERS.write_text("1024")
-
-    def restore(self) -> None:
-        """Put them back."""
-        if self._file.exists():
-            for path, value in json.loads(self._file.read_text(encoding="utf-8")).items():
-                Path(path).write_text(value)
-            self._file.unlink()
 
 
 def make_cgroups(name: str) -> None:
