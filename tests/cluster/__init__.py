@@ -24,7 +24,9 @@ What is where
                 that work on the cluster, such as `slipway`)
     own.py      the node as a `Cluster`;  kind.py: one that is there, when KUBECONFIG names it
     upstream.py upstream's manifests as k8s/platform names them on GitHub, served from the Go modules
-    conftest.py the fixtures `cluster` (one for the whole run) and `namespace` (one for each test)
+    installed.py the platform on it, by `slipway platform up`; `secrets` is what is in each Secret
+    conftest.py the fixtures: `cluster` and `platform` (one for the whole run), `namespace` (one for each test), and
+                `from_dockerfile("loop", "ghcr.io/…/loop:test")`, which builds a target and returns `name@sha256:…`
 
 The node has no way to the internet: an image is there because it was imported, or its pull fails at once. Its pods
 reach each other, the API server, and this machine at `cluster.machine`. NetworkPolicies are not enforced.

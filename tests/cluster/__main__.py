@@ -66,7 +66,7 @@ def _start(node: Node) -> None:
     node.up()
     try:
         for file in images():
-            node.import_image(file)
+            node.containerd.import_image(file)
     except BaseException:
         node.stop()
         raise

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from tests.cluster.images.containerd import Containerd
 from tests.services.processes import free_ports
 
 Object = dict[str, Any]
@@ -194,9 +195,14 @@ class Cluster(ABC):
             self.kill(name, namespace)
         return names
 
+    @property
     @abstractmethod
-    def import_image(self, archive: Path) -> None:
-        """Give it the image in an archive that `docker save` or images/archive.py wrote."""
+    def containerd(self) -> Containerd:
+        """The node's images."""
+
+    def import_image(self, archive: Path) -> str:
+        """Give it the image in an archive that `docker save` or images/archive.py wrote; returns `name@sha256:…`."""
+        return self.containerd.import_image(archive)
 
     @abstractmethod
     def restart_node(self) -> None:

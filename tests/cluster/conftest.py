@@ -6,10 +6,11 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from benchmarks.engine import Engine, NoEngine
 from filelock import FileLock
 
 from tests.cluster.__main__ import images
@@ -20,7 +21,7 @@ from tests.cluster.kind import KindCluster
 from tests.cluster.node import CannotRun, Node
 from tests.cluster.own import OwnCluster
 from tests.cluster.programs.build import OUT, NoGo, build
-from tests.conftest import missing
+from tests.conftest import ROOT, missing
 
 
 def pytest_configure() -> None:
@@ -30,10 +31,11 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def built() -> None:
-    """The programs, built; where there is no Go, the run says so."""
+    """The programs, built; where there is no Go, or no node could run them, the run says so first."""
     try:
+        Node().check()
         build()
-    except NoGo as error:
+    except (CannotRun, NoGo) as error:
         missing(f"the cluster: {error}")
 
 
@@ -41,10 +43,6 @@ def built() -> None:
 def node(built: None) -> Iterator[Node]:
     """The node of the whole run, without any controller of the platform. It ends with this process, come what may."""
     node = Node()
-    try:
-        node.check()
-    except CannotRun as error:
-        missing(f"the cluster: {error}")
     if node.running:
         pytest.fail("a node is running here already; `make cluster-down` ends it")
     with FileLock(OUT / "tests.lock", blocking=False):  # one run of these tests, and no other
@@ -70,6 +68,37 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
     for file in archives:
         there.import_image(file)
     return there
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    """The Docker engine that builds the repository's own images, on its base image."""
+    try:
+        engine = Engine()
+    except NoEngine as error:
+        missing(f"the cluster with this repository's images: no Docker engine: {error}")
+    base = next(line.split()[1] for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("FROM "))
+    if not engine.has_image(base) and engine("pull", "--quiet", base, check=False, timeout=300).returncode:
+        missing(f"the cluster with this repository's images: {base} cannot be pulled; `.ci/base-image` makes one")
+    return engine
+
+
+@pytest.fixture(scope="session")
+def from_dockerfile(
+    cluster: Cluster, engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, str, Path], str]:
+    """Build a target of the Dockerfile in a folder and give it to the cluster by a name; returns `name@sha256:…`."""
+
+    def give(target: str, name: str, context: Path = ROOT) -> str:
+        archive = tmp_path_factory.mktemp(target) / "image.tar"
+        engine("save", "--output", str(archive), engine.build(context, target, name))
+        try:
+            return cluster.import_image(archive)
+        finally:
+            archive.unlink()  # hundreds of megabytes
+            engine.remove(name.rpartition(":")[0])
+
+    return give
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.cluster.cluster import Cluster, condition
+from tests.cluster.images.containerd import Containerd
 
 CLUSTER = os.environ.get("KIND_CLUSTER", "kind")
 
@@ -24,11 +25,9 @@ class KindCluster(Cluster):
         super().__init__("kubectl", kubeconfig, {})
         self._container = f"{CLUSTER}-control-plane"
 
-    def import_image(self, archive: Path) -> None:
-        into = ["docker", "exec", "--interactive", self._container]
-        load = [*into, "ctr", "--namespace=k8s.io", "images", "import", "-"]
-        with archive.open("rb") as stream:
-            subprocess.run(load, stdin=stream, check=True, capture_output=True)
+    @property
+    def containerd(self) -> Containerd:
+        return Containerd(["docker", "exec", "--interactive", self._container, "ctr"])
 
     def restart_node(self) -> None:
         _run("docker", "kill", self._container)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from tests.cluster import upstream
 from tests.cluster.cluster import Cluster
+from tests.cluster.images.containerd import Containerd
 from tests.cluster.node import Node
 from tests.cluster.programs.build import BIN
 
@@ -22,8 +22,9 @@ class OwnCluster(Cluster):
         )
         self.node = node
 
-    def import_image(self, archive: Path) -> None:
-        self.node.import_image(archive)
+    @property
+    def containerd(self) -> Containerd:
+        return self.node.containerd
 
     def restart_node(self) -> None:
         self.node.stop()

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -228,3 +228,13 @@ def test_a_node_of_a_process_that_is_killed_ends_with_it(another: Node) -> None:
         owner.kill()
     another.down()
     assert left_behind(another.settings) == []
+
+
+def test_an_image_of_the_dockerfile_runs_by_its_digest(
+    cluster: Cluster, namespace: str, from_dockerfile: Callable[..., str]
+) -> None:
+    """As manifests pin it. `loop` is the smallest of the repository's own."""
+    pinned = from_dockerfile("loop", "example.org/loop:test")
+    assert "@sha256:" in pinned
+    container = {"image": pinned, "command": ["python", "-m", "slipway", "--help"]}
+    assert "slipway" in said(cluster, pod("ours", namespace, "", container=container))

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.cluster.images.containerd import Containerd
 from tests.cluster.node import pki
 from tests.cluster.node.cgroups import cgroups, make_cgroups, remove_cgroups
 from tests.cluster.node.settings import GATEWAY, Settings
@@ -96,21 +97,10 @@ class Node:
         """The command that runs ``command`` among the node's processes, with its network, names and files."""
         return ["nsenter", f"--target={self._processes()[0]}", "--mount", "--net", "--pid", *command]
 
-    def containers(self, *words: str) -> str:
-        """What `ctr` says about the node's containers and images.
-
-        Raises:
-            RuntimeError: it says no.
-        """
-        command = ["ctr", f"--address={self.settings.socket}", "--namespace=k8s.io", *words]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"ctr {' '.join(words)}: {done.stderr.strip()}")
-        return done.stdout
-
-    def import_image(self, archive: Path) -> None:
-        """Give it an image that `docker save` or images/archive.py wrote."""
-        self.containers("images", "import", "--no-unpack", str(archive))
+    @property
+    def containerd(self) -> Containerd:
+        """Its images."""
+        return Containerd(["ctr", f"--address={self.settings.socket}"])
 
     def check(self) -> None:
         """Look whether a node can run here at all.
