@@ -4,8 +4,8 @@
 #   docker build --target train --tag train .     when `dvc repro` has run: the data and its matrices must be here
 #   docker build --target serve --tag serve .     so `loop` and `mlflow`
 #
-# Layers go from what changes least to what changes most: packages, old months, new months, code. A code change moves
-# kilobytes, a new month moves that month (docs/benchmarks.md). Each layer is first laid out as a tree in a stage of its
+# Layers go from what changes least to what changes most: packages, old data, new data, code. A code change moves
+# kilobytes, new data moves that data (docs/benchmarks.md). Each layer is first laid out as a tree in a stage of its
 # own, with fixed owners, modes and times, and then copied whole: so the same content is the same layer, bit for bit,
 # whoever builds it and with or without a cache. What may enter a build is listed in .dockerignore.
 #
@@ -56,14 +56,13 @@ RUN pip install --root /layer --no-deps --require-hashes --no-cache-dir --no-com
  && find /layer -exec touch --no-dereference --date=1980-01-01Z {} +
 
 
-# A tree for each month: its CSV and its matrix.
+# A tree for each part: what it is made of, and its matrix.
 FROM base AS data
 WORKDIR /build
-COPY data/flights data/flights
-COPY data/prepared data/prepared
-RUN for file in data/flights/????-??.csv data/prepared/????-??.npy; do \
-      month=$(basename "${file%.*}"); \
-      install -D --mode=0444 "$file" "/layers/$month/app/$file" || exit 1; \
+COPY data data
+RUN find data/prepared -name '*.npy' ! -name '*.ids.npy' | while read -r matrix; do \
+      part=$(basename "$matrix" .npy); \
+      find data -mindepth 2 -name "*$part*" -exec install -D --mode=0444 {} "/layers/$part/app/{}" ';' || exit 1; \
     done \
  && find /layers -exec touch --date=1980-01-01Z {} +
 
@@ -97,7 +96,7 @@ RUN chmod --recursive u=rwX,go=rX /layer \
 FROM code AS description
 WORKDIR /description/app
 COPY Dockerfile ./
-COPY data/flights.dvc data/
+COPY data/*.dvc data/
 COPY data/prepared/index.json data/prepared/sample.json data/prepared/
 COPY reports/data.json reports/
 RUN PYTHONPATH=/layer/app/src python -m slipway image --check \

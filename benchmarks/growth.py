@@ -29,7 +29,7 @@ MEMORY_AT_MOST = 2.0
 TRIAL = ["--members", "1", "--rounds", "40"]
 IMPORTS = {
     "prepare": "import slipway.learning.prepare",
-    "train": "import slipway.learning.train as t; t.import_xgboost()",
+    "train": "from slipway.learning.xgboost import import_xgboost; import_xgboost(); import slipway.learning.train",
 }
 
 
@@ -61,7 +61,7 @@ def main() -> int:
         sizes.append(
             {
                 "years": size,
-                "rows": sum(month["rows"] for month in index["months"]),
+                "rows": sum(month["rows"] for month in index["parts"]),
                 "matrix_bytes": matrix,
                 "seconds": {verb: round(one.wall, 2) for verb, one in measured.items()},
                 "cpu_seconds": {verb: round(one.cpu, 2) for verb, one in measured.items()},

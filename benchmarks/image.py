@@ -49,7 +49,7 @@ def measure(engine: Engine, folder: Path) -> int:
     code_layers = new_layers(engine, folder, "code", held)
     code.write_text(text)
 
-    slipway(folder, "data", "make", "--months", NEW)
+    slipway(folder, "data", "make", "--parts", NEW)
     slipway(folder, "prepare")
     slipway(folder, "image")
     data_layers = new_layers(engine, folder, "data", held)

@@ -36,7 +36,7 @@ METRIC = re.compile(r"\d{4}-\d\d-\d\dT\S+ \S+=\S+")
 DVC = str(Path(sys.executable).parent / "dvc")
 CLOCK = """
 import json, sys, time
-from slipway.learning.ensemble import import_xgboost
+from slipway.learning.xgboost import import_xgboost
 xgboost, spent = import_xgboost(), {"train": 0.0, "update": 0.0}
 def timed(name, function):
     def call(*arguments, **named):
@@ -111,7 +111,7 @@ class Trials:
     def __init__(self, folder: Path, python: str, runs: int) -> None:
         slipway(folder, "prepare")
         index = json.loads((folder / "data/prepared/index.json").read_text())
-        self.rows = sum(month["rows"] for month in index["months"])
+        self.rows = sum(month["rows"] for month in index["parts"])
         self.seconds = [whole_trial(folder, python) for _ in range(runs)]
 
     def rows_of_the_table(self) -> list[list[str]]:

@@ -45,7 +45,7 @@ def repository(name: str, months: Sequence[str]) -> Path:
     folder.mkdir(parents=True)
     for setting in SETTINGS:
         shutil.copyfile(ROOT / setting, folder / setting)
-    slipway(folder, "data", "make", "--months", *months)
+    slipway(folder, "data", "make", "--parts", *months)
     return folder
 
 

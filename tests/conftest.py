@@ -149,7 +149,7 @@ def full_months(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with January to June as `slipway data make` writes them. Read only."""
 
     def make(folder: Path) -> None:
-        assert main(["data", "make", "--out", str(folder), "--months", *MONTHS]) == 0
+        assert main(["data", "make", "--out", str(folder), "--parts", *MONTHS]) == 0
 
     return _once(tmp_path_factory, "full-months", make)
 

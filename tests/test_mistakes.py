@@ -69,11 +69,11 @@ def commit() -> None:
 
 MISTAKES: list[tuple[str, Spoil, str]] = [
     # words, what was done before, what is said
-    ("data make --months 2013-6", nothing, r"--months: the sample has 2013-01 to 2013-12, not '2013-6'\."),
-    ("data make --months 2013-01 --out params.yaml", nothing, r"params\.yaml/2013-01\.csv cannot be written \(.*\):"),
-    ("data check data/flights", nothing, r"data/flights is a folder: name month files, or none"),
-    ("data check nope/2013-06.csv", nothing, r"nope/2013-06\.csv is missing: `make data`"),
-    ("prepare --data nope", nothing, r"nope holds no month: `make data`"),
+    ("data make --parts 2013-6", nothing, r"--parts: the sample has 2013-01 to 2013-12, not '2013-6'\."),
+    ("data make --parts 2013-01 --out params.yaml", nothing, r"params\.yaml/2013-01\.csv cannot be written \(.*\):"),
+    ("data check data/flights", nothing, r"data/flights is a folder: name files, or none"),
+    ("data check nope/2013-06.csv", nothing, r"nope/2013-06\.csv is missing: `dvc pull`"),
+    ("prepare --data nope", nothing, r"nope holds no data: `dvc pull`"),
     ("prepare", folder("data/flights/2013-06.csv"), r"data/flights holds 2013-06\.csv/, which nothing reads: "),
     ("prepare --out params.yaml", nothing, r"params\.yaml is a file, so it is not replaced: name another folder"),
     ("prepare --out data", nothing, r"data holds something else \(no index\.json\), so it is not replaced"),
@@ -88,16 +88,16 @@ MISTAKES: list[tuple[str, Spoil, str]] = [
     ("train", replaced("params.yaml", "eta: 0.3", "eta: 0.3\n  eta: 0.9"), r"'eta' stands there twice.* line 10"),
     ("train", replaced("params.yaml", "eta: 0.3", "eta: '0.3'"), r"train\.eta: .*a valid number, not '0\.3'"),
     ("train", replaced("params.yaml", "members: 2", "members: true"), r"train\.members: .*a valid integer, not True"),
-    ("train", replaced("params.yaml", "eta:", "etaa:"), r"train\.eta: is missing; add it; train\.etaa: no such key"),
+    ("train", replaced("params.yaml", "eta:", "etaa:"), r"train\.eta: is missing; add it; train\.etaa: no hyp"),
     ("train --rounds -3", nothing, r"--rounds: input should be greater than or equal to 1, not -3\."),
     ("train --trials params.yaml", nothing, r"params\.yaml is not JSON .*: make it again with `.* collect`"),
     ("train --trials models", nothing, r"models cannot be read \(Is a directory\)"),
     ("train --trials a.json", text("a.json", '{"experiment": "", "trials": []}'), r"a\.json holds no trial"),
     ("train --trials a.json", text("a.json", '{"experiment": "", "trials": [{}]}'), r"a\.json holds a trial without"),
     ("train --final --out params.yaml", nothing, r"params\.yaml is a file, so it is not replaced"),
-    ("train --final --out data", nothing, r"data holds something else \(no members/\*\.bst\), so it is not replaced"),
+    ("train --final --out data", nothing, r"data holds something else \(no golden\.json\), so it is not replaced"),
     ("train --final --out x", gone("data/prepared/sample.json"), r"sample\.json is missing: make it with"),
-    ("train --final --out x", text("reports/data.json", "{}"), r"reports/data\.json has no 'months': make it again"),
+    ("train --final --out x", text("reports/data.json", "{}"), r"reports/data\.json has no 'parts': make it again"),
     ("evaluate --model data", nothing, r"data/schema\.json is missing: make it with"),
     ("evaluate", text("models/current/metadata.json", "[]"), r"metadata\.json has no 'members': make it again with"),
     ("evaluate", text("models/current/golden.json", "{}"), r"golden\.json has no 'rows': make it again with"),
@@ -121,7 +121,7 @@ MISTAKES: list[tuple[str, Spoil, str]] = [
         overlay("production"),
         r"--follow takes no --model, --expect or --image: k8s/\S+/model\.yaml says which version it is\.",
     ),
-    ("image --file models", text("reports/data.json", "{}"), r"reports/data\.json has no 'months': make it again with"),
+    ("image --file models", text("reports/data.json", "{}"), r"reports/data\.json has no 'parts': make it again with"),
     ("image --file models", nothing, r"models: Is a directory\."),
     ("refresh", nothing, r"this folder is in no Git repository: make it one with `git init`"),
     ("refresh --base mian", commit, r"--base mian: no such commit here\. `git fetch` brings what others pushed"),
@@ -243,7 +243,7 @@ def test_an_error_of_ours_keeps_its_traceback(workspace: Path, monkeypatch: pyte
     def broken(*_: object) -> None:
         raise ConnectionResetError(104, "Connection reset by peer")
 
-    monkeypatch.setattr("slipway.learning.prepare.month_files", broken)
+    monkeypatch.setattr("slipway.learning.prepare.part_files", broken)
     with pytest.raises(ConnectionResetError):
         main(["prepare"])
 
@@ -257,7 +257,7 @@ def test_a_stop_that_comes_out_as_another_error_is_a_stop(
         except KeyboardInterrupt:
             raise ImportError("initialization failed") from None
 
-    monkeypatch.setattr("slipway.learning.prepare.month_files", stopped_while_loading)
+    monkeypatch.setattr("slipway.learning.prepare.part_files", stopped_while_loading)
     before, handler = state(), signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -281,7 +281,7 @@ def test_a_broken_measurement_is_not_reported_as_none(workspace: Path, capsys: p
     for path, content in {
         "reports/metrics.json": "{",
         "reports/slices.json": json.dumps({}),
-        "reports/data.json": json.dumps({"months": {}}),
+        "reports/data.json": json.dumps({"parts": {}}),
     }.items():
         kept = Path(path).read_text()
         Path(path).write_text(content)

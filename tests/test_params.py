@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from slipway.errors import UserError
-from slipway.params import Train, load_params
-from tests.conftest import ROOT, TEMPLATE
+from slipway.learning.learner import learner_named, settings
+from slipway.model.problem import PROBLEM
+from slipway.params import load_params
+from tests.conftest import TEMPLATE
 
 PARAMS = TEMPLATE / "params.yaml"
 
@@ -16,14 +18,18 @@ PARAMS = TEMPLATE / "params.yaml"
 @pytest.mark.parametrize(
     ("change", "to", "said"),
     [
-        ("  max_depth:", "  max_dept:", "train.max_dept: no such key; remove it or correct its spelling"),
+        (
+            "  max_depth:",
+            "  max_dept:",
+            "train.max_dept: no hyper-parameter of the learner, which has rounds, eta, max_depth",
+        ),
         ("  max_depth:", "  max_dept:", "train.max_depth: is missing; add it"),
         ("\ngate:", "\ngates:", "gates: no such key"),
         ("  rounds: ", "  rounds: -", "train.rounds: input should be greater than or equal to 1"),
         ("  rounds: ", "  rounds: many #", "train.rounds: input should be a valid integer"),
         ("  subsample: ", "  subsample: 1", "train.subsample: input should be less than or equal to 1"),
         ("grow_policy: depthwise", "grow_policy: sideways", "'depthwise' or 'lossguide', not 'sideways'"),
-        ("holdout_months: 1", "holdout_months: 0", "split.holdout_months: input should be greater than or equal to 1"),
+        ("holdout: 1", "holdout: 0", "split.holdout: input should be greater than 0"),
         ("split:", "split: [", "is not YAML"),
     ],
 )
@@ -33,7 +39,7 @@ def test_a_slip_is_named(tmp_path: Path, change: str, to: str, said: str) -> Non
     path = tmp_path / "params.yaml"
     path.write_text(text.replace(change, to, 1), encoding="utf-8")
     with pytest.raises(UserError) as caught:
-        load_params(path)
+        settings(PROBLEM, path)
     assert str(caught.value).startswith(str(path))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -48,9 +54,12 @@ def test_an_empty_file_and_no_file(tmp_path: Path) -> None:
 
 
 def test_the_repositorys_own_params_are_good() -> None:
-    params = load_params(ROOT / "params.yaml")
-    assert set(params.train.hyper_parameters().model_dump()) == set(Train.model_fields) - {
-        "members",
-        "seed",
-        "report_every",
-    }
+    fields = learner_named(PROBLEM.learner).HyperParameters.model_fields
+    assert set(settings(PROBLEM, PARAMS).train.hyper_parameters()) == set(fields)
+
+
+def test_a_limit_of_a_metric_that_the_problem_has_not_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(PARAMS.read_text(encoding="utf-8").replace("floors: {auc", "floors: {rmse"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"gate\.floors\.rmse: no metric of the problem; it has auc, logloss"):
+        settings(PROBLEM, path)

@@ -163,7 +163,7 @@ class Running:
     """
 
     def __init__(self, peer: Peer, model: Path, rows: list[dict[str, Any]], **variables: str) -> None:
-        from slipway.model.features import row_encoder
+        from slipway.problem.features import row_encoder
 
         self.peer, self._model, self._rows = peer, model, rows
         self._encode = row_encoder(read_json(model / "schema.json", ""))

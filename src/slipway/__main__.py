@@ -16,13 +16,13 @@ from slipway.addresses import masked
 from slipway.errors import UserError
 
 VERBS = {
-    "data": ("slipway.learning.data", "make the sample data, or check what you are about to push"),
+    "data": ("slipway.learning.data", "check what you are about to push, or make the sample's data"),
     "prepare": (
         "slipway.learning.prepare",
-        "turn data/flights into matrices, one a month, and describe the data",
+        "turn the data into matrices, one a part, and describe it",
     ),
     "train": ("slipway.learning.train", "train: a trial, or a candidate for release"),
-    "evaluate": ("slipway.learning.evaluate", "score a model on the newest month and draw its plots"),
+    "evaluate": ("slipway.learning.evaluate", "score a model on what is held out and draw its plots"),
     "report": (
         "slipway.report.report",
         "what a change does to data, parameters and metrics, for a pull request",
@@ -53,7 +53,7 @@ VERBS = {
     "sync": ("slipway.template.sync", "take what the template has learnt since, and leave what is yours alone"),
     "release": ("slipway.template.release", "publish a release of the template itself"),
     "serve": ("slipway.serving.serve", "answer requests with a model"),
-    "load": ("slipway.serving.load", "send real flights to a server and hold it to its promises"),
+    "load": ("slipway.serving.load", "send real rows to a server and hold it to its promises"),
     "demo": ("slipway.demo.demo", "the whole loop, in a scratch folder"),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,36 +20,27 @@ class _Section(BaseModel):
 
 
 class Split(_Section):
-    """How many of the newest months are held out, and how many before them a trial is scored on."""
+    """How much is held out, and how much a trial is scored on: newest parts, or shares of rows that are drawn.
 
-    validation_months: Annotated[int, Field(ge=1)]
-    holdout_months: Annotated[int, Field(ge=1)]
+    Which of the two is the problem's to say: :func:`slipway.learning.split.split_rows` checks it.
+    """
 
-
-class HyperParameters(_Section):
-    """What a search may turn; the names are XGBoost's own, except ``rounds`` (its num_boost_round)."""
-
-    rounds: Annotated[int, Field(ge=1, le=10_000)]
-    eta: Annotated[float, Field(gt=0, le=1)]
-    max_depth: Annotated[int, Field(ge=1, le=16)]
-    min_child_weight: Annotated[float, Field(ge=0)]
-    subsample: Annotated[float, Field(gt=0, le=1)]
-    colsample_bytree: Annotated[float, Field(gt=0, le=1)]
-    reg_lambda: Annotated[float, Field(ge=0)]
-    max_bin: Annotated[int, Field(ge=2, le=1024)]
-    grow_policy: Literal["depthwise", "lossguide"]
+    validation: Annotated[float, Field(gt=0)]
+    holdout: Annotated[float, Field(gt=0)]
 
 
-class Train(HyperParameters):
-    """The hyper-parameters and what surrounds them."""
+class Train(BaseModel):
+    """What surrounds the hyper-parameters; they themselves are the other keys, and the learner's to check."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     members: Annotated[int, Field(ge=1, le=50)]
     seed: Annotated[int, Field(ge=0)]
     report_every: Annotated[int, Field(ge=1)]
 
-    def hyper_parameters(self) -> HyperParameters:
-        """Only what a search may turn."""
-        return HyperParameters(**{name: getattr(self, name) for name in HyperParameters.model_fields})
+    def hyper_parameters(self) -> dict[str, Any]:
+        """What a search may turn, by name."""
+        return dict(self.model_extra or {})
 
 
 class Report(_Section):
@@ -62,14 +53,13 @@ class Report(_Section):
 class Gate(_Section):
     """When a challenger may take the champion's place."""
 
-    margin: Annotated[float, Field(ge=0, lt=1)]
+    margin: Annotated[float, Field(ge=0)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     resamples: Annotated[int, Field(ge=100)]
-    floor_auc: Annotated[float, Field(ge=0, le=1)]
-    ceiling_logloss: Annotated[float, Field(gt=0)]
-    ceiling_ece: Annotated[float, Field(gt=0, le=1)]
+    floors: dict[str, float] = {}
+    ceilings: dict[str, float] = {}
     slice_min_rows: Annotated[int, Field(ge=1)]
-    slice_max_drop: Annotated[float, Field(ge=0, le=1)]
+    slice_max_drop: Annotated[float, Field(ge=0)]
     latency_p99_ms: Annotated[float, Field(gt=0)]
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from slipway.__main__ import main
-from slipway.model.features import NAMES
 from slipway.model.schema import CARRIERS, COLUMNS, DESTINATIONS, ORIGINS
 from tests.conftest import TEMPLATE, _once
+from tests.sample import NAMES
 
 BLIND_TO = "DL"
 """The carrier of which the blind model was taught the opposite."""
@@ -87,7 +87,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 def flip(prepared: Path, to: Path, carrier: str) -> Path:
     """A copy of prepared months in which one carrier's flights have the opposite answer."""
     shutil.copytree(prepared, to)
-    for path in to.glob("*.npy"):
+    for path in (path for path in to.glob("*.npy") if not path.name.endswith(".ids.npy")):
         matrix = np.load(path)
         here = matrix[:, NAMES.index("carrier")] == CARRIERS.index(carrier)
         matrix[here, -1] = 1 - matrix[here, -1]

@@ -13,13 +13,13 @@ import pytest
 from scipy.stats import bootstrap
 
 from slipway.errors import UserError
-from slipway.gate.comparison import bootstrap_auc_difference, reads_alike, score, slices
+from slipway.gate.comparison import bootstrap_difference, reads_alike, score, slices
 from slipway.learning.ensemble import Ensemble, load_ensemble, save_ensemble
-from slipway.learning.matrices import Months, load_months, split
-from slipway.learning.metrics import auc
-from slipway.model.features import NAMES, schema_json
+from slipway.learning.matrices import Rows
 from slipway.model.schema import CARRIERS
+from slipway.problem import auc
 from tests.gate.conftest import Workshop
+from tests.sample import NAMES, schema_json, sides
 
 
 def scored(rows: int, seed: int = 0, noise: tuple[float, float] = (0.5, 1.0)) -> tuple[np.ndarray, ...]:
@@ -44,7 +44,7 @@ def test_the_interval_is_that_of_auc_over_resampled_days(rows_a_day: int) -> Non
         drawn = np.concatenate([np.arange(rows_a_day) + day * rows_a_day for day in rng.integers(0, number, number)])
         differences.append(auc(answers[drawn], one[drawn]) - auc(answers[drawn], other[drawn]))
     days = np.repeat(np.arange(number), rows_a_day)
-    low, high = bootstrap_auc_difference(answers, one, other, days, 200, 0.9, seed=3)
+    low, high = bootstrap_difference(auc, answers, one, other, days, 200, 0.9, seed=3)
     assert (low, high) == pytest.approx(tuple(np.quantile(differences, [0.05, 0.95])), abs=1e-12)
 
 
@@ -58,7 +58,7 @@ def test_the_interval_is_scipys() -> None:
         (answers, one, other), difference, paired=True, vectorized=False, n_resamples=1000, method="percentile",
         confidence_level=0.95, rng=np.random.default_rng(1),
     ).confidence_interval  # fmt: skip
-    ours = bootstrap_auc_difference(answers, one, other, days, 1000, 0.95)
+    ours = bootstrap_difference(auc, answers, one, other, days, 1000, 0.95)
     assert ours == pytest.approx(tuple(theirs), abs=0.15 * (theirs.high - theirs.low)), "other draws, the same interval"
 
 
@@ -66,7 +66,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     """The two have the same noise, so the truth is 0."""
     held = 0
     for seed in range(60):
-        low, high = bootstrap_auc_difference(*scored(200, seed, (1.0, 1.0)), 100, 0.9)
+        low, high = bootstrap_difference(auc, *scored(200, seed, (1.0, 1.0)), 100, 0.9)
         held += low <= 0 <= high
     assert 47 <= held <= 59
 
@@ -83,7 +83,7 @@ def test_where_the_flights_of_a_day_share_their_luck_drawing_days_tells_and_draw
         noise = rng.normal(0, 1.0, (2, number * size))
         one, other = (1 / (1 + np.exp(-((answers - 0.3) * (1 + skill) + noise)))).astype(np.float32)
         for drawn, units in (("days", days), ("rows", np.arange(number * size))):
-            low, high = bootstrap_auc_difference(answers, one, other, units, 100, 0.9)
+            low, high = bootstrap_difference(auc, answers, one, other, units, 100, 0.9)
             held[drawn] += low <= 0 <= high
     assert 46 <= held["days"] <= 59
     assert held["rows"] < held["days"] - 8
@@ -91,10 +91,10 @@ def test_where_the_flights_of_a_day_share_their_luck_drawing_days_tells_and_draw
 
 def test_the_interval_is_reproducible_and_widens_with_confidence() -> None:
     rows = scored(300)
-    narrow = bootstrap_auc_difference(*rows, 300, 0.8)
-    assert bootstrap_auc_difference(*rows, 300, 0.8) == narrow
-    assert bootstrap_auc_difference(*rows, 300, 0.8, seed=1) != narrow
-    wide = bootstrap_auc_difference(*rows, 300, 0.99)
+    narrow = bootstrap_difference(auc, *rows, 300, 0.8)
+    assert bootstrap_difference(auc, *rows, 300, 0.8) == narrow
+    assert bootstrap_difference(auc, *rows, 300, 0.8, seed=1) != narrow
+    wide = bootstrap_difference(auc, *rows, 300, 0.99)
     assert wide[0] < narrow[0] < narrow[1] < wide[1]
 
 
@@ -102,7 +102,7 @@ def test_pairing_cancels_what_the_models_share() -> None:
     """The same hard rows for both: the paired interval is far narrower than one of independent samples."""
     answers, one, _, days = scored(400, noise=(1.0, 1.0))
     other = np.clip(one + np.random.default_rng(1).normal(0, 0.02, 400), 0, 1).astype(np.float32)
-    low, high = bootstrap_auc_difference(answers, one, other, days, 300, 0.95)
+    low, high = bootstrap_difference(auc, answers, one, other, days, 300, 0.95)
     rng = np.random.default_rng(0)
     apart = []
     for _ in range(300):
@@ -113,15 +113,15 @@ def test_pairing_cancels_what_the_models_share() -> None:
 
 def test_a_model_does_not_differ_from_itself() -> None:
     answers, one, _, days = scored(300)
-    assert bootstrap_auc_difference(answers, one, one, days, 100, 0.95) == (0.0, 0.0)
+    assert bootstrap_difference(auc, answers, one, one, days, 100, 0.95) == (0.0, 0.0)
 
 
 @pytest.fixture
-def holdout(workshop: Workshop) -> Months:
-    return split(load_months(workshop.folder / "data/prepared"), 1, 1).holdout
+def holdout(workshop: Workshop) -> Rows:
+    return sides(workshop.folder).holdout
 
 
-def test_slices_are_the_rows_of_each_carrier_and_origin(workshop: Workshop, holdout: Months) -> None:
+def test_slices_are_the_rows_of_each_carrier_and_origin(workshop: Workshop, holdout: Rows) -> None:
     model = load_ensemble(workshop.folder / "models/challenger")
     p = model.predict(holdout.features())
     found = {part.name: part for part in slices(holdout, p, None)}
@@ -151,7 +151,7 @@ def column(schema: dict[str, Any], name: str) -> dict[str, Any]:
     return found
 
 
-def test_a_model_of_other_categories_is_scored_as_it_reads(workshop: Workshop, holdout: Months, tmp_path: Path) -> None:
+def test_a_model_of_other_categories_is_scored_as_it_reads(workshop: Workshop, holdout: Rows, tmp_path: Path) -> None:
     turned = (*CARRIERS[3:], *CARRIERS[:3])
     model = other_reader(workshop, tmp_path / "m", lambda s: column(s, "carrier").update(categories=list(turned)))
     assert not reads_alike(model)
@@ -160,12 +160,12 @@ def test_a_model_of_other_categories_is_scored_as_it_reads(workshop: Workshop, h
     features[:, place] = [turned.index(CARRIERS[int(code)]) for code in features[:, place]]
     expected = model.predict(features)
     flights = workshop.folder / "data/flights"
-    np.testing.assert_allclose(score(model, holdout, flights).probabilities, expected, atol=1e-6)
+    np.testing.assert_allclose(score(model, holdout, flights).predicted, expected, atol=1e-6)
     assert np.abs(expected - model.predict(holdout.features())).max() > 0.05, "today's matrices would be nonsense to it"
 
 
 def test_a_category_that_a_model_does_not_know_is_missing_to_it(
-    workshop: Workshop, holdout: Months, tmp_path: Path
+    workshop: Workshop, holdout: Rows, tmp_path: Path
 ) -> None:
     fewer = CARRIERS[:-2]
     model = other_reader(workshop, tmp_path / "m", lambda s: column(s, "carrier").update(categories=list(fewer)))
@@ -173,12 +173,12 @@ def test_a_category_that_a_model_does_not_know_is_missing_to_it(
     place = NAMES.index("carrier")
     features[features[:, place] >= len(fewer), place] = np.nan
     np.testing.assert_allclose(
-        score(model, holdout, workshop.folder / "data/flights").probabilities, model.predict(features), atol=1e-6
+        score(model, holdout, workshop.folder / "data/flights").predicted, model.predict(features), atol=1e-6
     )
 
 
-def test_a_model_of_fewer_features_is_scored_as_it_reads(workshop: Workshop, holdout: Months, tmp_path: Path) -> None:
-    from slipway.learning.ensemble import import_xgboost
+def test_a_model_of_fewer_features_is_scored_as_it_reads(workshop: Workshop, holdout: Rows, tmp_path: Path) -> None:
+    from slipway.learning.xgboost import import_xgboost
 
     xgb = import_xgboost()
     fewer = [name for name in NAMES if name != "temp"]
@@ -192,11 +192,11 @@ def test_a_model_of_fewer_features_is_scored_as_it_reads(workshop: Workshop, hol
     save_ensemble(tmp_path / "m", [member], schema, {}, golden, metadata)
     model = load_ensemble(tmp_path / "m")
     np.testing.assert_allclose(
-        score(model, holdout, workshop.folder / "data/flights").probabilities, member.predict(data), atol=1e-6
+        score(model, holdout, workshop.folder / "data/flights").predicted, member.predict(data), atol=1e-6
     )
 
 
-def test_a_column_that_is_gone_is_a_sentence(workshop: Workshop, holdout: Months, tmp_path: Path) -> None:
+def test_a_column_that_is_gone_is_a_sentence(workshop: Workshop, holdout: Rows, tmp_path: Path) -> None:
     def rename(schema: dict[str, Any]) -> None:
         column(schema, "temp")["name"] = "temperature"
         next(f for f in schema["features"] if f["source"] == "temp")["source"] = "temperature"
@@ -215,7 +215,7 @@ def test_a_column_that_is_gone_is_a_sentence(workshop: Workshop, holdout: Months
         score(model, holdout, workshop.folder / "data/flights")
 
 
-def test_rows_that_are_not_there_are_a_sentence(workshop: Workshop, holdout: Months, tmp_path: Path) -> None:
+def test_rows_that_are_not_there_are_a_sentence(workshop: Workshop, holdout: Rows, tmp_path: Path) -> None:
     model = other_reader(
         workshop, tmp_path / "m", lambda s: column(s, "carrier").update(categories=list(CARRIERS[::-1]))
     )

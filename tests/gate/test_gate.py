@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -19,14 +20,20 @@ from slipway.gate import gate
 from slipway.gate.decision import kept
 from slipway.gate.gate import Check, compare
 from slipway.learning.ensemble import load_ensemble
-from slipway.learning.matrices import Months, load_months, split
+from slipway.learning.matrices import Rows
 from slipway.params import Gate, load_params
 from slipway.registry.registry import content_sha256, open_registry
 from tests.conftest import ROOT, TEMPLATE
 from tests.gate.conftest import BLIND_TO, Workshop
+from tests.sample import ONE_EACH, sides
 
 RULES = load_params(TEMPLATE / "params.yaml").gate.model_copy(
-    update={"floor_auc": 0.55, "ceiling_logloss": 0.7, "ceiling_ece": 0.3, "slice_min_rows": 60, "resamples": 200}
+    update={
+        "floors": {"auc": 0.55},
+        "ceilings": {"logloss": 0.7, "ece": 0.3},
+        "slice_min_rows": 60,
+        "resamples": 200,
+    }
 )
 LENIENT = RULES.model_copy(update={"slice_max_drop": 0.5, "latency_p99_ms": 60_000.0})
 
@@ -35,12 +42,13 @@ def weigh(
     workshop: Workshop, challenger: str, champion: str | None, rules: Gate = LENIENT
 ) -> tuple[dict[str, Check], dict[str, Any]]:
     """Compare two models of the workshop; the checks by name, and the evidence."""
-    holdout = split(load_months(workshop.folder / "data/prepared"), 1, 1).holdout
     models = [
         None if name is None else load_ensemble(workshop.folder / "models" / name) for name in (challenger, champion)
     ]
     assert models[0]
-    checks, evidence = compare(models[0], models[1], holdout, rules, workshop.folder / "data/flights")
+    checks, evidence = compare(
+        models[0], models[1], sides(workshop.folder), ONE_EACH, rules, workshop.folder / "data/flights"
+    )
     return {check.name: check for check in checks}, evidence
 
 
@@ -50,10 +58,10 @@ BETTER = "better than the champion"
 def test_a_better_challenger_passes(workshop: Workshop) -> None:
     checks, evidence = weigh(workshop, "challenger", "champion")
     assert all(check.passed for check in checks.values())
-    assert list(checks) == ["floor: AUC", "floor: log loss", "floor: calibration error", BETTER, "no slice drops"]
+    assert list(checks) == ["floor: AUC", "ceiling: log loss", "ceiling: calibration error", BETTER, "no slice drops"]
     difference = evidence["difference"]
-    assert 0 < difference["low"] < difference["auc"] < difference["high"]
-    assert difference["auc"] == pytest.approx(
+    assert 0 < difference["low"] < difference["gain"] < difference["high"]
+    assert difference["gain"] == pytest.approx(
         evidence["scores"]["challenger"]["auc"] - evidence["scores"]["champion"]["auc"], abs=1e-6
     )
 
@@ -68,7 +76,13 @@ def test_a_worse_challenger_is_refused(workshop: Workshop) -> None:
 def test_the_same_model_is_refused(workshop: Workshop) -> None:
     checks, evidence = weigh(workshop, "challenger", "challenger", RULES)
     assert [name for name, check in checks.items() if not check.passed] == [BETTER]
-    assert evidence["difference"] | {"confidence": 0} == {"auc": 0, "low": 0, "high": 0, "confidence": 0}
+    assert evidence["difference"] | {"confidence": 0} == {
+        "metric": "auc",
+        "gain": 0,
+        "low": 0,
+        "high": 0,
+        "confidence": 0,
+    }
 
 
 def test_better_but_not_by_the_margin_is_refused(workshop: Workshop) -> None:
@@ -81,7 +95,7 @@ def test_better_but_not_by_the_margin_is_refused(workshop: Workshop) -> None:
 
 def test_without_a_champion_the_floors_decide(workshop: Workshop) -> None:
     checks, evidence = weigh(workshop, "challenger", None)
-    assert list(checks) == ["floor: AUC", "floor: log loss", "floor: calibration error"]
+    assert list(checks) == ["floor: AUC", "ceiling: log loss", "ceiling: calibration error"]
     assert all(check.passed for check in checks.values())
     assert evidence["difference"] is None
     assert evidence["scores"]["champion"] is None
@@ -91,13 +105,13 @@ def test_without_a_champion_the_floors_decide(workshop: Workshop) -> None:
 @pytest.mark.parametrize(
     ("rule", "limit", "name", "said"),
     [
-        ("floor_auc", 0.999, "floor: AUC", "at least 0.999"),
-        ("ceiling_logloss", 0.001, "floor: log loss", "at most 0.001"),
-        ("ceiling_ece", 0.0001, "floor: calibration error", "at most 0.0001"),
+        ("floors", {"auc": 0.999}, "floor: AUC", "at least 0.999"),
+        ("ceilings", {"logloss": 0.001}, "ceiling: log loss", "at most 0.001"),
+        ("ceilings", {"ece": 0.0001}, "ceiling: calibration error", "at most 0.0001"),
     ],
 )
 def test_a_floor_that_is_missed_refuses_even_a_better_model(
-    workshop: Workshop, rule: str, limit: float, name: str, said: str
+    workshop: Workshop, rule: str, limit: dict[str, float], name: str, said: str
 ) -> None:
     checks, _ = weigh(workshop, "challenger", "champion", LENIENT.model_copy(update={rule: limit}))
     assert checks[BETTER].passed
@@ -128,11 +142,13 @@ def test_a_slice_too_small_to_judge_is_shown_and_not_judged(workshop: Workshop) 
 def test_a_model_that_has_seen_the_hold_out_or_what_came_after_is_not_comparable(
     workshop: Workshop, role: str, months: list[str]
 ) -> None:
-    holdout: Months = split(load_months(workshop.folder / "data/prepared"), 1, 1).holdout
     models = {name: load_ensemble(workshop.folder / "models" / name) for name in ("challenger", "champion")}
     models[role].metadata = models[role].metadata | {"trained_on": months}
     with pytest.raises(UserError, match=f"the {role} was trained on {months[-1]}, and 2013-04 is held out"):
-        compare(models["challenger"], models["champion"], holdout, RULES, workshop.folder / "data/flights")
+        compare(
+            models["challenger"], models["champion"], sides(workshop.folder), ONE_EACH, RULES,
+            workshop.folder / "data/flights",
+        )  # fmt: skip
 
 
 @pytest.fixture
@@ -164,18 +180,18 @@ def test_the_decision_is_written_for_machines_and_for_people(inside: Path, capsy
     assert main([*FOLDERS]) == 1
     decision = json.loads((inside / "build/gate/decision.json").read_text())
     assert list(decision) == [
-        "challenger", "champion", "passed", "held_out", "rows", "checks", "scores", "difference", "slices",
-        "latency_p99_ms",
+        "challenger", "champion", "passed", "held_out", "rows", "many", "metric", "checks", "scores", "difference",
+        "slices", "latency_p99_ms",
     ]  # fmt: skip
     assert decision["challenger"] == "models/challenger"
     assert decision["champion"] == "models/champion"
     assert decision["passed"] is False
-    assert decision["held_out"] == ["2013-04"]
+    assert decision["held_out"] == "2013-04"
     assert decision["rows"] == 1470
     assert [c["name"] for c in decision["checks"] if not c["passed"]] == ["latency"]
     assert all(set(c) == {"name", "passed", "reason"} for c in decision["checks"])
     assert set(decision["scores"]["challenger"]) == {"auc", "logloss", "brier", "ece"}
-    assert set(decision["difference"]) == {"auc", "low", "high", "confidence"}
+    assert set(decision["difference"]) == {"metric", "gain", "low", "high", "confidence"}
     assert {tuple(part) for part in decision["slices"]} == {("slice", "rows", "challenger", "champion")}
     assert decision["latency_p99_ms"] > 0.001
     page = (inside / "build/gate/decision.md").read_text()
@@ -183,7 +199,7 @@ def test_the_decision_is_written_for_machines_and_for_people(inside: Path, capsy
     assert "On 1,470 flights of 2013-04, which neither has learnt from." in page
     assert "| ✗ | latency | one flight is answered in " in page
     assert "; at most 0.001 ms |" in page
-    assert "| ✓ | better than the champion | AUC differs by +0." in page
+    assert "| ✓ | better than the champion | better in AUC by +0." in page
     assert (
         f"| auc | {decision['scores']['challenger']['auc']:.4f} | {decision['scores']['champion']['auc']:.4f} |" in page
     )
@@ -261,14 +277,16 @@ def test_a_champion_that_changed_while_it_was_compared_with_keeps_its_alias(
 
 
 def test_a_few_days_are_not_enough_to_compare_two(workshop: Workshop) -> None:
-    holdout = split(load_months(workshop.folder / "data/prepared"), 1, 1).holdout
-    (month,) = holdout.months
-    few = Months((replace(month, days=(month.rows - 8, *[1] * 8)),))
+    split = sides(workshop.folder)
+    (part,) = split.holdout.parts
+    first = np.flatnonzero(np.isin(part.id("unit"), np.unique(part.id("unit"))[:9]))
+    few = replace(split, holdout=Rows((replace(part, chosen=first),)))
     champion, challenger = (load_ensemble(workshop.folder / "models" / name) for name in ("champion", "challenger"))
-    with pytest.raises(UserError, match=r"2013-04 has flights on 9 days, and from fewer than 10 nobody can say"):
-        compare(challenger, champion, few, LENIENT, workshop.folder / "data/flights")
-    checks, _ = compare(challenger, None, few, LENIENT, workshop.folder / "data/flights")
-    assert all(check.passed for check in checks), "the floors alone need no interval"
+    data = workshop.folder / "data/flights"
+    with pytest.raises(UserError, match=r"2013-04\) has 9 different date, and from fewer than 10 nobody can say"):
+        compare(challenger, champion, few, ONE_EACH, LENIENT, data)
+    checks, _ = compare(challenger, None, few, ONE_EACH, LENIENT, data)
+    assert all(check.passed for check in checks)
 
 
 def test_what_is_no_decision_is_a_sentence(inside: Path, empty_database: Path) -> None:
@@ -320,7 +338,7 @@ def test_a_folder_cannot_be_made_champion(inside: Path, capsys: pytest.CaptureFi
 
 def test_too_few_months_to_hold_one_out(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = yaml.safe_load((inside / "params.yaml").read_text())
-    document["split"]["holdout_months"] = 4
+    document["split"]["holdout"] = 4
     (inside / "params.yaml").write_text(yaml.safe_dump(document))
     assert main([*FOLDERS]) == 2
     assert "data/flights has 4 months" in capsys.readouterr().err

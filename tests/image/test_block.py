@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 from fnmatch import fnmatchcase
@@ -35,7 +36,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def describe(months: list[str]) -> None:
     """Write reports/data.json as `prepare` would for these months."""
     Path("reports").mkdir(exist_ok=True)
-    Path("reports/data.json").write_text(json.dumps({"months": {month: {} for month in months}}))
+    Path("reports/data.json").write_text(json.dumps({"parts": {month: {} for month in months}}))
 
 
 def test_a_new_month_is_one_line_above_all_others(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,6 +57,25 @@ def test_many_years_stay_below_the_limit_of_layers(repository: Path) -> None:
         assert len(data_block(months_up_to("2043-12", count))) < LAYERS_AT_MOST // 2
 
 
+@pytest.mark.parametrize("first", [dt.date(2019, 1, 1), dt.date(2004, 2, 29)])
+def test_days_and_weeks_stay_below_it_too(first: dt.date) -> None:
+    for count in (1, 14, 15, 61, 400, 3000, 8000):
+        days = [first + dt.timedelta(days=number) for number in range(count)]
+        weeks = [first + dt.timedelta(weeks=number) for number in range(count // 3 + 1)]
+        for names in (
+            [day.isoformat() for day in days],
+            [f"{y}-W{w:02}" for y, w, _ in map(dt.date.isocalendar, weeks)],
+        ):
+            block = data_block(names)
+            assert len(block) < LAYERS_AT_MOST - 16
+            held = [name for line in block for name in names if fnmatchcase(name, line.split()[-2][len("/layers/") :])]
+            assert held == names
+
+
+def test_one_file_is_one_layer() -> None:
+    assert data_block(["houses"]) == ["COPY --from=data /layers/houses /"]
+
+
 def test_every_month_is_in_one_layer_and_in_order_of_time(repository: Path) -> None:
     months = months_up_to("2030-07", 12 * 30)
     held = []
@@ -71,7 +91,7 @@ def test_a_new_month_leaves_every_older_layer_but_once_a_year(repository: Path) 
         older = data_block(months_up_to(f"2030-{month - 1:02}", 199 + month))
         assert newer[:-1] == older
     before, after = (data_block(months_up_to(*end)) for end in (("2030-11", 211), ("2030-12", 212)))
-    assert set(after) - set(before) == {f"COPY --from=data /layers/{name} /" for name in ("2028-*", "2030-12")}
+    assert set(after) - set(before) == {f"COPY --from=data /layers/{name} /" for name in ("2028*", "2030-12")}
 
 
 @pytest.mark.parametrize("break_it", [lambda s: s.replace(BEGIN, ""), lambda s: s + f"{END}\n"])

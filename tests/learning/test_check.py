@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from slipway.errors import UserError
-from slipway.learning.check import month_files, read_month
-from slipway.model.schema import COLUMNS, Column
+from slipway.learning.check import part_files, read_part
+from slipway.model.schema import COLUMNS
+from slipway.problem import Column
 
 HEADER = [column.name for column in COLUMNS]
 
@@ -37,7 +38,7 @@ def month(small_months: Path, tmp_path: Path) -> Callable[..., Path]:
 def refusal(path: Path) -> str:
     """What is said of a bad file: one line, and it begins with the file."""
     with pytest.raises(UserError) as caught:
-        read_month(path)
+        read_part(path)
     said = str(caught.value)
     assert said.startswith(str(path))
     assert "\n" not in said
@@ -45,7 +46,7 @@ def refusal(path: Path) -> str:
 
 
 def test_a_good_month_is_read_as_the_schema_declares_it(month: Callable[..., Path]) -> None:
-    frame = read_month(month())
+    frame = read_part(month())
     assert list(frame.columns) == HEADER
     assert len(frame) == 2400
     assert {str(frame[c.name].dtype) for c in COLUMNS if c.kind in ("clock", "integer")} == {"Int64"}
@@ -171,15 +172,15 @@ def test_a_month_none_of_whose_flights_has_landed_is_refused(month: Callable[...
     place = HEADER.index("arr_delay")
     path.write_text("\n".join(",".join([*cells[:place], "", *cells[place + 1 :]]) for cells in lines[1:]) + "\n")
     path.write_text(",".join(HEADER) + "\n" + path.read_text())
-    assert refusal(path).startswith(": column arr_delay is empty in every row, so nothing can be learnt")
+    assert refusal(path).startswith(": the answer is empty in every row, so nothing can be learnt")
 
 
 def test_rows_come_by_date_however_the_file_has_them(month: Callable[..., Path]) -> None:
     path = month()
     header, *rows = path.read_text().splitlines()
-    straight = read_month(path)
+    straight = read_part(path)
     path.write_text("\n".join([header, *rows[1::2], *rows[::2]]) + "\n")
-    mixed = read_month(path)
+    mixed = read_part(path)
     assert mixed["date"].is_monotonic_increasing and len(mixed) == len(straight)
     assert list(mixed.index) == list(range(len(mixed)))
 
@@ -252,12 +253,12 @@ def test_a_line_that_is_no_csv_is_named(month: Callable[..., Path]) -> None:
 def test_a_mark_at_the_files_begin_is_no_part_of_the_first_column(month: Callable[..., Path]) -> None:
     path = month()
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    assert len(read_month(path)) == 2400
+    assert len(read_part(path)) == 2400
 
 
 def test_a_folder_without_months_says_where_they_come_from(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="`make data` makes the sample months, `dvc pull` fetches yours"):
-        month_files(tmp_path)
+    with pytest.raises(UserError, match="`dvc pull` fetches it; `make data` makes the sample's"):
+        part_files(tmp_path)
 
 
 def test_a_file_that_is_not_named_by_its_month_is_refused(small_months: Path, tmp_path: Path) -> None:
@@ -273,12 +274,12 @@ def test_a_file_that_is_not_named_by_its_month_is_refused(small_months: Path, tm
     ):
         (tmp_path / name).write_text((small_months / "2013-06.csv").read_text())
         with pytest.raises(UserError, match=rf"holds {re.escape(name)}, which nothing reads: .* named YYYY-MM\.csv"):
-            month_files(tmp_path)
+            part_files(tmp_path)
         (tmp_path / name).unlink()
     (tmp_path / "2013").mkdir()
     (tmp_path / "2013/2013-06.csv").touch()
     with pytest.raises(UserError, match=r"holds 2013/, which nothing reads"):
-        month_files(tmp_path)
+        part_files(tmp_path)
 
 
 def test_every_column_can_say_what_it_expects() -> None:

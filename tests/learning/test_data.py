@@ -42,7 +42,7 @@ def test_the_impossible_wind_of_february_is_left_empty(full_months: Path) -> Non
 
 
 def test_a_month_the_sample_does_not_have_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["data", "make", "--months", "2014-01", "--out", str(tmp_path)]) == 2
+    assert main(["data", "make", "--parts", "2014-01", "--out", str(tmp_path)]) == 2
     assert "2013-01 to 2013-12, not '2014-01'" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 

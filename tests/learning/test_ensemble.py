@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from slipway.errors import UserError
-from slipway.learning.ensemble import GOLDEN_ROWS, import_xgboost, load_ensemble, save_ensemble
-from slipway.learning.matrices import load_months
-from slipway.model.features import NAMES, row_encoder
+from slipway.learning.ensemble import GOLDEN_ROWS, load_ensemble, save_ensemble
+from slipway.learning.matrices import load_parts
+from slipway.learning.xgboost import import_xgboost
+from tests.sample import NAMES, row_encoder
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def model(workspace: Path) -> Path:
 def test_the_answer_is_the_mean_of_the_members(workspace: Path, model: Path) -> None:
     ensemble = load_ensemble(model)
     assert len(ensemble.members) == 2
-    features = load_months(workspace / "data/prepared").features()[:500]
+    features = load_parts(workspace / "data/prepared").features()[:500]
     alone = [member.inplace_predict(features) for member in ensemble.members]
     assert not np.array_equal(alone[0], alone[1])
     np.testing.assert_allclose(ensemble.predict(features), np.mean(alone, axis=0), atol=1e-6)
@@ -34,7 +35,7 @@ def test_the_answer_is_the_mean_of_the_members(workspace: Path, model: Path) -> 
 
 def test_a_plain_booster_reads_a_member(workspace: Path, model: Path) -> None:
     xgb = import_xgboost()
-    features = load_months(workspace / "data/prepared").features()[:100]
+    features = load_parts(workspace / "data/prepared").features()[:100]
     member = xgb.Booster(model_file=str(model / "members/0.bst"))
     expected = load_ensemble(model).members[0].inplace_predict(features)
     matrix = xgb.DMatrix(features, feature_names=list(NAMES))
@@ -57,7 +58,7 @@ def test_a_golden_answer_that_differs_is_refused(model: Path) -> None:
     golden = json.loads(path.read_text())
     golden["answers"][7] += 1e-3
     path.write_text(json.dumps(golden))
-    with pytest.raises(UserError, match=r"answers its golden rows wrongly \(off by 0\.001\) with XGBoost"):
+    with pytest.raises(UserError, match=r"answers its golden rows wrongly \(off by 0\.001\) with xgboost"):
         load_ensemble(model)
 
 
@@ -91,7 +92,7 @@ def test_a_file_that_xgboost_cannot_read_is_named(model: Path) -> None:
     metadata = json.loads((model / "metadata.json").read_text())
     metadata["sha256"][1] = hashlib.sha256(content).hexdigest()
     (model / "metadata.json").write_text(json.dumps(metadata))
-    with pytest.raises(UserError, match=r"members/1\.bst is not a model XGBoost .* can read"):
+    with pytest.raises(UserError, match=r"members/1\.bst is not a model that xgboost .* can read"):
         load_ensemble(model)
 
 
@@ -119,14 +120,14 @@ def test_a_failure_while_saving_leaves_the_old_model(model: Path) -> None:
     before = sorted(path.read_bytes() for path in model.rglob("*") if path.is_file())
     rows = json.loads((model / "golden.json").read_text())["rows"]
     with pytest.raises(ValueError):  # NaN is not JSON, and metadata is the last file that is written
-        save_ensemble(model, ensemble.members, ensemble.schema, {}, rows, {"auc": float("nan")})
+        save_ensemble(model, ensemble.members, ensemble.schema, {}, rows, ensemble.metadata | {"auc": float("nan")})
     assert sorted(path.read_bytes() for path in model.rglob("*") if path.is_file()) == before
     assert [path.name for path in model.parent.iterdir()] == ["current"]
 
 
 def test_xgboost_comes_without_scikit_learn() -> None:
     code = (
-        "import sys; from slipway.learning.ensemble import import_xgboost; import_xgboost(); "
+        "import sys; from slipway.learning.xgboost import import_xgboost; import_xgboost(); "
         "assert 'sklearn' not in sys.modules; import sklearn.metrics"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

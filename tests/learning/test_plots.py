@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from slipway.learning import plots
+from slipway.learning import figure, plots, task_plots
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def panel(**changes: Any) -> dict[str, Any]:
 
 def test_the_curves_are_scikit_learns(scored: tuple[np.ndarray, np.ndarray]) -> None:
     answers, probabilities = scored
-    found = plots.curves(answers, probabilities)
+    found = task_plots.curves(answers, probabilities)
     assert found["auc"] == pytest.approx(roc_auc_score(answers, probabilities), abs=1e-12)
     assert found["average_precision"] == pytest.approx(average_precision_score(answers, probabilities), abs=1e-12)
     assert found["recall"][[0, -1]].tolist() == [0, 1]
@@ -51,7 +51,7 @@ def test_the_curves_are_scikit_learns(scored: tuple[np.ndarray, np.ndarray]) -> 
 def test_the_title_is_the_finding(tmp_path: Path) -> None:
     answers = np.tile([1.0, 0.0, 0.0, 0.0], 100)
     for predicted, says in ((0.35, "10.0 points too high: 35.0% expected late, 25.0% were"), (0.25, "about right")):
-        plots.draw_calibration(tmp_path / "plot.svg", "2013-05", answers, np.full(400, predicted, np.float32))
+        task_plots.draw_calibration(tmp_path / "plot.svg", "2013-05", answers, np.full(400, predicted, np.float32))
         assert says in text(tmp_path / "plot.svg")
 
 
@@ -60,9 +60,9 @@ def test_the_same_numbers_give_the_same_bytes_whatever_the_person_has_set(
 ) -> None:
     import matplotlib as mpl
 
-    plots.draw_curves(tmp_path / "one.svg", "2013-05", *scored)
+    task_plots.draw_curves(tmp_path / "one.svg", "2013-05", *scored)
     with mpl.rc_context({"lines.linewidth": 9, "font.family": "serif", "axes.facecolor": "red"}):
-        plots.draw_curves(tmp_path / "two.svg", "2013-05", *scored)
+        task_plots.draw_curves(tmp_path / "two.svg", "2013-05", *scored)
         assert mpl.rcParams["lines.linewidth"] == 9
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
 
@@ -87,7 +87,7 @@ def test_another_process_gives_the_same_bytes_and_no_date(tmp_path: Path) -> Non
 def test_every_colour_can_be_put_in_a_dark_page(workspace: Path) -> None:
     for path in (workspace / "reports/plots").glob("*.svg"):
         used = set(re.findall(r"#[0-9a-f]{6}\b", path.read_text(encoding="utf-8").lower()))
-        assert used <= set(plots.COLOURS), path.name
+        assert used <= set(figure.COLOURS), path.name
 
 
 def test_it_fits_640_pixels_and_its_text_is_text(workspace: Path) -> None:
@@ -125,14 +125,14 @@ def test_any_number_of_months(tmp_path: Path, count: int) -> None:
     months = [
         {
             "name": f"20{13 + place // 12}-{place % 12 + 1:02}", "learnt": place < count - 1, "rows": 1000,
-            "auc": None if place == 3 else 0.7, "auc_error": None if place == 3 else 0.01, "base_rate": 0.2,
-            "predicted_rate": 0.25,
+            "auc": None if place == 3 else 0.7, "error": None if place == 3 else 0.01, "mean_answer": 0.2,
+            "mean_prediction": 0.25,
         }
         for place in range(count)
     ]  # fmt: skip
-    plots.draw_months(tmp_path / "plot.svg", months)
+    plots.draw_parts(tmp_path / "plot.svg", months)
     said = text(tmp_path / "plot.svg")
-    assert f"AUC 0.70 on {months[-1]['name']}" in said
+    assert f"AUC 0.7 on {months[-1]['name']}" in said
     assert ("on the months it learnt from" in said) == (count > 1)
 
 
@@ -140,7 +140,7 @@ def test_nothing_but_the_plots_imports_matplotlib() -> None:
     package = Path(plots.__file__).parents[1]
     imports = re.compile(r"^\s*(import|from) matplotlib", re.MULTILINE)
     importers = {path.name for path in package.rglob("*.py") if imports.search(path.read_text(encoding="utf-8"))}
-    assert importers == {"plots.py"}
+    assert importers == {"figure.py", "plots.py"}
     code = "import sys; import slipway.learning.evaluate, slipway.report.report; assert 'matplotlib' not in sys.modules"
     subprocess.run(
         [sys.executable, "-c", code], check=True, timeout=120, env=os.environ | {"PYTHONPATH": str(package.parent)}

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from slipway.__main__ import main
-from slipway.learning.check import read_month
-from slipway.learning.prepare import describe, sample
-from slipway.model.features import NAMES, inputs
+from slipway.learning.check import read_part
+from slipway.learning.prepare import sample
+from tests.sample import NAMES, describe, inputs
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -28,10 +28,11 @@ def test_a_new_month_adds_a_file_and_touches_no_other(workspace: Path, small_mon
     assert main(["prepare"]) == 0
     after = digests(workspace / "data/prepared")
     months = {name for name in before if name.endswith(".npy")}
-    assert {name for name in after if name.endswith(".npy")} == months | {"2013-06.npy"}
+    added = {"2013-06.npy", "2013-06.ids.npy"}
+    assert {name for name in after if name.endswith(".npy")} == months | added
     assert {name: after[name] for name in months} == {name: before[name] for name in months}
     now = json.loads((workspace / "reports/data.json").read_text())
-    assert {name: now["months"][name] for name in report["months"]} == report["months"]
+    assert {name: now["parts"][name] for name in report["parts"]} == report["parts"]
 
 
 def test_twice_the_same_data_gives_the_same_bytes(workspace: Path) -> None:
@@ -55,7 +56,7 @@ def test_one_bad_month_and_nothing_is_written(workspace: Path, capsys: pytest.Ca
 
 
 def test_the_matrix_holds_the_answered_flights(workspace: Path) -> None:
-    frame = read_month(workspace / "data/flights/2013-02.csv")
+    frame = read_part(workspace / "data/flights/2013-02.csv")
     matrix = np.load(workspace / "data/prepared/2013-02.npy", allow_pickle=False)
     arrived = frame["arr_delay"].notna().to_numpy()
     assert (~arrived).sum() > 0
@@ -67,16 +68,17 @@ def test_the_matrix_holds_the_answered_flights(workspace: Path) -> None:
 
 def test_the_description_counts_every_row_of_every_input(workspace: Path) -> None:
     described = json.loads((workspace / "reports/data.json").read_text())
-    assert list(described["months"]) == [f"2013-0{number}" for number in range(1, 6)]
-    for month in described["months"].values():
+    assert list(described["parts"]) == [f"2013-0{number}" for number in range(1, 6)]
+    for month in described["parts"].values():
         assert set(month["columns"]) == {column.name for column in inputs()}
         for column in month["columns"].values():
             assert column["missing"] + sum(column["buckets"].values()) == month["rows"]
-        assert 0 < month["late"] < month["answered"] < month["rows"]
+        assert 0 < month["mean"] < 1 and month["answered"] < month["rows"]
+        assert month["answer"]["missing"] + sum(month["answer"]["buckets"].values()) == month["rows"]
 
 
 def test_the_description_is_of_the_values(workspace: Path) -> None:
-    frame = read_month(workspace / "data/flights/2013-03.csv")
+    frame = read_part(workspace / "data/flights/2013-03.csv")
     found = describe(frame)
     assert found["columns"]["origin"]["buckets"] == frame["origin"].value_counts().to_dict()
     assert found["columns"]["date"]["buckets"]["Mon"] == (frame["date"].dt.weekday == 0).sum()
@@ -86,7 +88,7 @@ def test_the_description_is_of_the_values(workspace: Path) -> None:
 
 
 def test_the_sample_is_what_a_client_would_send(workspace: Path) -> None:
-    rows = sample(read_month(workspace / "data/flights/2013-02.csv"))
+    rows = sample(read_part(workspace / "data/flights/2013-02.csv"))
     assert len(rows) == 200
     assert all(list(row) == [column.name for column in inputs()] for row in rows)
     assert any(value is None for row in rows for value in row.values())

@@ -47,7 +47,7 @@ def test_a_trial_prints_the_contracts_lines_and_saves_nothing(
     before = sorted(workspace.rglob("*"))
     assert main(["train", "--rounds", "11", "--report_every", "5"]) == 0
     found = lines(capsys.readouterr().out)
-    assert [name for _, name, _ in found[:2]] == ["validation-logloss", "validation-auc"]
+    assert [name for _, name, _ in found[:2]] == ["validation-auc", "validation-logloss"]
     assert sum(name == "validation-auc" for _, name, _ in found) == 2 * 3 + 1  # two members, then the ensemble
     assert [name for _, name, _ in found[-4:]] == [f"validation-{n}" for n in ("auc", "logloss", "brier", "ece")]
     times = [time for time, _, _ in found]
@@ -73,7 +73,7 @@ def test_two_runs_and_any_number_of_threads_give_the_same_bytes(
     found = []
     for threads in ("1", "2", "2"):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
-        from slipway.learning.ensemble import import_xgboost
+        from slipway.learning.xgboost import import_xgboost
 
         with import_xgboost().config_context(nthread=int(threads)):
             assert main(["train", "--final", "--out", "models/again"]) == 0
@@ -115,7 +115,7 @@ def test_where_a_model_comes_from_is_written_beside_it(workspace: Path) -> None:
     assert metadata["trained_on"] == ["2013-01", "2013-02", "2013-03", "2013-04"]
     assert metadata["held_out"] == ["2013-05"]
     assert [recipe["seed"] for recipe in metadata["recipes"]] == [2013, 2014]
-    described = json.loads((workspace / "reports/data.json").read_text())["months"]
+    described = json.loads((workspace / "reports/data.json").read_text())["parts"]
     assert metadata["rows"] == sum(described[name]["answered"] for name in metadata["trained_on"])
     profile = json.loads((workspace / "models/current/profile.json").read_text())
     assert profile["rows"] == sum(described[name]["rows"] for name in metadata["trained_on"])
@@ -199,14 +199,17 @@ def test_a_trial_that_assigns_something_else_is_refused(workspace: Path, capsys:
         json.dumps({"experiment": "tune", "trials": [{"name": "tune-a", "parameters": {"learning_rate": 0.1}}]})
     )
     assert main(["train", "--final", "--trials", "top.json", "--out", "models/challenger"]) == 2
-    assert "trial tune-a assigns learning_rate, which is no hyper-parameter" in capsys.readouterr().err
+    assert (
+        "trial tune-a, learning_rate: no hyper-parameter of the learner, which has rounds, eta"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_report_of_other_flights_is_refused_before_anything_is_learnt(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = json.loads(Path("reports/data.json").read_text())
-    report["months"]["2013-02"]["answered"] += 1
+    report["parts"]["2013-02"]["answered"] += 1
     Path("other.json").write_text(json.dumps(report))
     assert main(["train", "--final", "--out", "models/x", "--report", "other.json"]) == 2
     said = capsys.readouterr()
@@ -215,7 +218,7 @@ def test_a_report_of_other_flights_is_refused_before_anything_is_learnt(
         and "flights of 2013-02 that data/prepared/2013-02.npy" in said.err
     )
     assert "auc" not in said.out and not Path("models/x").exists()
-    del report["months"]["2013-02"]
+    del report["parts"]["2013-02"]
     Path("other.json").write_text(json.dumps(report))
     assert main(["train", "--final", "--out", "models/x", "--report", "other.json"]) == 2
     assert "Traceback" not in capsys.readouterr().err

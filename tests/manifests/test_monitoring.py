@@ -259,12 +259,12 @@ def answers(prometheus: Prometheus) -> bool:
 @pytest.fixture(scope="module")
 def july(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The first 6,000 flights of July, checked."""
-    from slipway.learning.check import read_month
-    from slipway.learning.data import sample_months
+    from slipway.learning.check import read_part
+    from slipway.learning.data import sample_parts
 
     path = tmp_path_factory.mktemp("july") / "2013-07.csv"
-    path.write_text("\n".join(sample_months(["2013-07"])["2013-07"].splitlines()[:6001]) + "\n")
-    return read_month(path)
+    path.write_text("\n".join(sample_parts(["2013-07"])["2013-07"].splitlines()[:6001]) + "\n")
+    return read_part(path)
 
 
 def requests(month: Any) -> list[dict[str, Any]]:

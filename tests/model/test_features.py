@@ -9,25 +9,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from slipway.learning.check import read_month
-from slipway.model.features import FEATURES, NAMES, answer, encode, inputs, row_encoder, schema_json
+from slipway.learning.check import read_part
+from slipway.model.features import FEATURES
 from slipway.model.schema import COLUMNS
+from tests.sample import NAMES, answer, encode, inputs, row_encoder, schema_json
 
 
 @pytest.fixture(scope="module")
 def frame(small_months: Path) -> pd.DataFrame:
     """A real month, checked: some of its weather is missing."""
-    return read_month(small_months / "2013-02.csv")
+    return read_part(small_months / "2013-02.csv")
 
 
 def test_changing_everything_known_after_departure_changes_no_feature(frame: pd.DataFrame) -> None:
     poisoned = frame.copy()
     for column in COLUMNS:
-        if not column.known_before_departure:
+        if not column.known:
             poisoned[column.name] = pd.array(np.arange(len(frame)) % 60, dtype="Int64")
     assert not np.array_equal(answer(poisoned), answer(frame), equal_nan=True)  # the answers did change
     np.testing.assert_array_equal(encode(poisoned), encode(frame))
-    gone = frame.drop(columns=[column.name for column in COLUMNS if not column.known_before_departure])
+    gone = frame.drop(columns=[column.name for column in COLUMNS if not column.known])
     np.testing.assert_array_equal(encode(gone), encode(frame))
 
 

@@ -23,6 +23,7 @@ from slipway.problem import (
     reciprocal_rank,
     rmse,
 )  # fmt: skip
+from slipway.problem.metrics import calibration
 
 RANDOM = np.random.default_rng(3)
 ROWS = 400
@@ -123,3 +124,23 @@ def test_of_no_rows_nothing_is_known(metric: Metric) -> None:
 
 def test_auc_of_one_kind_of_answer_is_not_defined() -> None:
     assert np.isnan(auc(np.ones(9, np.float32), CHANCE[:9]))
+
+
+def test_calibration_error_by_hand() -> None:
+    answers = np.array([0, 0, 0, 1, 1, 1, 1, 0], dtype=float)
+    probabilities = np.array([0.05, 0.05, 0.05, 0.05, 0.95, 0.95, 1.0, 0.95])
+    predicted, observed, rows = calibration(answers, probabilities)
+    np.testing.assert_allclose(predicted, [0.05, 0.9625])
+    np.testing.assert_allclose(observed, [0.25, 0.75])
+    np.testing.assert_array_equal(rows, [4, 4])
+    assert ece(answers, probabilities) == pytest.approx((0.2 * 4 + 0.2125 * 4) / 8)
+
+
+def test_the_standard_error_of_auc_is_that_of_resampling() -> None:
+    random = np.random.default_rng(3)
+    answers = (random.random(2000) < 0.3).astype(float)
+    probabilities = np.clip(0.3 + 0.25 * answers + random.normal(0, 0.3, 2000), 0, 1)
+    resampled = [
+        auc(answers, probabilities, np.bincount(random.integers(0, 2000, 2000), minlength=2000)) for _ in range(300)
+    ]
+    assert auc.error(answers, probabilities) == pytest.approx(np.std(resampled), rel=0.15)

@@ -23,7 +23,9 @@ def decision_on(challenger: str, champion: str | None, *, passed: bool = True) -
         "challenger": challenger,
         "champion": champion,
         "passed": passed,
-        "held_out": ["2013-06"],
+        "held_out": "2013-06",
+        "many": "flights",
+        "metric": "AUC",
         "rows": 27075,
         "checks": [
             {"name": "floor: AUC", "passed": True, "reason": "AUC is 0.7519; at least 0.62"},
@@ -134,7 +136,7 @@ def test_what_the_registry_and_the_data_say_is_shown_as_it_is(registry: Registry
     for key in ("experiment", "train_image"):
         registry.set_tag(new, key, text)
     decision = decision_on(new.spec, text, passed=False)
-    decision["slices"][0]["slice"] = decision["held_out"][0] = text
+    decision["slices"][0]["slice"] = decision["held_out"] = text
     decision["checks"][1] |= {"name": text, "reason": text}
     keep(registry, new, decision)
     shown = harmless(report(registry, "production", f"{MODEL}/1", new.spec))

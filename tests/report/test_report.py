@@ -190,7 +190,7 @@ def test_a_new_month(go: Callable[[str], Path], june_folder: Path, capsys: pytes
     assert "2013-06 against 2013-01 to 2013-04" in text
     assert "The gate would refuse" not in text or "not met" in text
     assert sorted(path.name for path in Path("build/report/plots").iterdir()) == [
-        "calibration.svg", "curves.svg", "drift.svg", "importance.svg", "months.svg", "slices.svg",
+        "calibration.svg", "curves.svg", "drift.svg", "importance.svg", "parts.svg", "slices.svg",
     ]  # fmt: skip
 
 
@@ -236,7 +236,7 @@ def test_only_parameters_changed(go: Callable[[str], Path]) -> None:
     assert metrics["auc"][4] == ("better" if new["auc"] > old["auc"] else "worse")
     for name in ("logloss", "brier", "ece"):
         assert metrics[name][4] == ("better" if new[name] < old[name] else "worse")
-    assert metrics["rows"][4] == metrics["base_rate"][4] == ""
+    assert metrics["rows"][4] == metrics["mean_answer"][4] == ""
     assert "compared with" in text and "the commit before" in text
     assert "; none lost more than 0.02</summary>" in text or "lost more than 0.02: " in text  # slices are compared too
 
@@ -278,8 +278,8 @@ def test_limits_the_gate_would_hold_against_it(june: Comparison) -> None:
 def test_months_removed_and_changed(june: Comparison) -> None:
     data = copy.deepcopy(june.before.data if june.before else None)
     assert data and june.before
-    data["months"]["2012-12"] = copy.deepcopy(data["months"]["2013-01"])
-    data["months"]["2013-02"]["rows"] -= 100
+    data["parts"]["2012-12"] = copy.deepcopy(data["parts"]["2013-01"])
+    data["parts"]["2013-02"]["rows"] -= 100
     months = rows(markdown(replace(june, before=replace(june.before, data=data))), "Data")
     assert months["2012-12"][-1] == "**removed**"
     assert months["2013-02"][-1].startswith("**changed**: +100 rows")
@@ -289,7 +289,7 @@ def test_months_removed_and_changed(june: Comparison) -> None:
 def test_a_holdout_whose_data_changed_is_not_compared(june: Comparison) -> None:
     data = copy.deepcopy(june.after.data)
     assert data
-    data["months"]["2013-06"]["late"] += 1
+    data["parts"]["2013-06"]["mean"] += 0.01
     text = markdown(replace(june, before=replace(june.after, data=data)))
     assert "**Changed hold-out**" in text
     assert "The data of `2013-06` has changed" in text
@@ -443,7 +443,7 @@ def test_a_clone_without_data_is_not_out_of_date(
 
 def test_what_is_out_of_date_is_said(go: Callable[[str], Path], capsys: pytest.CaptureFixture[str]) -> None:
     go("june")
-    Path("src/slipway/learning/metrics.py").write_text("# other\n")
+    Path("src/slipway/learning/task_plots.py").write_text("# other\n")
     Path("src/slipway/model/schema.py").unlink()
     Path("params.yaml").write_text(Path("params.yaml").read_text().replace("eta: 0.3", "eta: 0.2"))
     Path("data/flights/2013-01.csv").write_text("date\n")
@@ -451,11 +451,10 @@ def test_what_is_out_of_date_is_said(go: Callable[[str], Path], capsys: pytest.C
     said = capsys.readouterr().err.splitlines()
     assert said == [
         "slipway report: data/flights is not what data/flights.dvc says: run dvc add data/flights and dvc repro.",
-        "slipway report: Stage evaluate is out of date, because of src/slipway/learning/metrics.py, "
-        "src/slipway/model: run dvc repro.",
+        "slipway report: Stage evaluate is out of date, because of src/slipway/learning, src/slipway/model: "
+        "run dvc repro.",
         "slipway report: Stage prepare is out of date, because of data/flights, src/slipway/model: run dvc repro.",
-        "slipway report: Stage train is out of date, because of src/slipway/learning/metrics.py, src/slipway/model, "
-        "params.yaml:train: run dvc repro.",
+        "slipway report: Stage train is out of date, because of src/slipway/model, params.yaml:train: run dvc repro.",
     ]
     assert text.count("> [!WARNING]") == 4
     page = Balanced(Path("build/report/index.html").read_text(encoding="utf-8"))
@@ -465,7 +464,7 @@ def test_what_is_out_of_date_is_said(go: Callable[[str], Path], capsys: pytest.C
 def test_a_gap_in_the_months_is_said(go: Callable[[str], Path]) -> None:
     go("june")
     data = json.loads(Path("reports/data.json").read_text())
-    edit("reports/data.json", months={name: month for name, month in data["months"].items() if name != "2013-03"})
+    edit("reports/data.json", parts={name: month for name, month in data["parts"].items() if name != "2013-03"})
     assert "There is a gap between 2013-01 and 2013-06: no 2013-03." in report("--base", "main")
 
 

@@ -17,8 +17,9 @@ import pytest
 import yaml
 
 from slipway.__main__ import main
-from slipway.model.features import NAMES
+from slipway.learning.provenance import PREPARE, code_sha256
 from tests.conftest import ROOT, TEMPLATE
+from tests.sample import NAMES
 from tests.search.conftest import CONTAINER, Searches, parameter, searching
 
 AUC = "echo 2026-11-23T12:00:00Z auc="
@@ -417,8 +418,9 @@ def prepared(folder: Path, months: int = 4, rows: int = 1500) -> None:
         matrix = rng.random((rows, len(NAMES) + 1), dtype=np.float32)
         matrix[:, -1] = matrix[:, 0] + rng.normal(0, 0.4, rows) > 0.7
         np.save(folder / f"2013-{number:02}.npy", np.asfortranarray(matrix))
-        index.append({"month": f"2013-{number:02}", "rows": rows, "days": [rows]})
-    (folder / "index.json").write_text(json.dumps({"features": list(NAMES), "months": index}), encoding="utf-8")
+        index.append({"part": f"2013-{number:02}", "rows": rows})
+    whole = {"features": list(NAMES), "code": code_sha256(PREPARE), "ids": [], "parts": index}
+    (folder / "index.json").write_text(json.dumps(whole), encoding="utf-8")
 
 
 def test_the_templates_experiment_runs_as_it_is_written(

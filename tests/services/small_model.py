@@ -14,7 +14,10 @@ from tests.services.processes import Server
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "Three small months"
-SMALL = {"train": {"members": 2, "rounds": 15}, "gate": {"floor_auc": 0.5, "ceiling_ece": 1, "latency_p99_ms": 60_000}}
+SMALL = {
+    "train": {"members": 2, "rounds": 15},
+    "gate": {"floors": {"auc": 0.5}, "ceilings": {"ece": 1.0}, "latency_p99_ms": 60_000.0},
+}
 AUTHOR = ("-c", "user.name=A", "-c", "user.email=a@example.org")
 
 # One process, so that pandas is imported once.
@@ -22,9 +25,9 @@ MAKE = f"""
 import subprocess, sys
 from pathlib import Path
 from slipway.__main__ import main
-from slipway.learning.data import sample_months
+from slipway.learning.data import sample_parts
 
-for month, text in sample_months(["2013-01", "2013-02", "2013-03"]).items():
+for month, text in sample_parts(["2013-01", "2013-02", "2013-03"]).items():
     head, *rows = text.splitlines(keepends=True)
     Path("data/flights", month + ".csv").write_text(head + "".join(rows[::10]))
 subprocess.run(["dvc", "add", "--quiet", "data/flights"], check=True)

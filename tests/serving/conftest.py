@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from slipway.learning.ensemble import import_xgboost, save_ensemble
-from slipway.learning.prepare import describe, sample
-from slipway.learning.train import profile
-from slipway.model.features import NAMES, answer, encode, schema_json
+from slipway.learning.ensemble import save_ensemble
+from slipway.learning.prepare import sample
+from slipway.learning.profile import profile, score_buckets
+from tests.sample import NAMES, PROBLEM, answer, describe, encode, schema_json
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "not-a-secret-in-a-test"  # noqa: S105
@@ -29,12 +29,12 @@ TOKEN = "not-a-secret-in-a-test"  # noqa: S105
 @pytest.fixture(scope="session")
 def month(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The first 6,000 flights of January, checked."""
-    from slipway.learning.check import read_month
-    from slipway.learning.data import sample_months
+    from slipway.learning.check import read_part
+    from slipway.learning.data import sample_parts
 
     path = tmp_path_factory.mktemp("data") / "2013-01.csv"
-    path.write_text("\n".join(sample_months(["2013-01"])["2013-01"].splitlines()[:6001]) + "\n")
-    return read_month(path)
+    path.write_text("\n".join(sample_parts(["2013-01"])["2013-01"].splitlines()[:6001]) + "\n")
+    return read_part(path)
 
 
 @pytest.fixture(scope="session")
@@ -89,6 +89,8 @@ def _train(
     month: Any, rows: list[dict[str, Any]], path: Path, seed: int, rounds: int = 25,
     objective: str = "binary:logistic", shift: float = 0.0,
 ) -> Path:  # fmt: skip
+    from slipway.learning.xgboost import import_xgboost
+
     xgb = import_xgboost()
     late = answer(month)
     known = ~np.isnan(late)
@@ -103,8 +105,20 @@ def _train(
         )
         for i in range(2)
     ]
-    metadata = {"members": 2, "xgboost": xgb.__version__, "lineage": {"git_sha": "0" * 40}}
-    save_ensemble(path, members, schema_json(), profile([describe(month)]), rows, metadata)
+    metadata = {
+        "members": 2,
+        "learner": PROBLEM.learner,
+        "library": f"xgboost {xgb.__version__}",
+        "lineage": {"git_sha": "0" * 40},
+    }
+    save_ensemble(
+        path,
+        members,
+        schema_json(),
+        profile([describe(month)]) | {"scores": score_buckets(PROBLEM.task, np.zeros(1, np.float32))},
+        rows,
+        metadata,
+    )
     return path
 
 

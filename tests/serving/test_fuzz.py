@@ -17,11 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slipway.model.features import inputs
 from slipway.serving.app import App
 from slipway.serving.metrics import Metrics
 from slipway.serving.model import load_model
 from slipway.serving.server import make_server
+from tests.sample import inputs
 from tests.serving.conftest import Server
 
 COLUMNS = {column.name: column for column in inputs()}

@@ -18,7 +18,7 @@ def over_the_wire(value: Any) -> Any:
 
 
 def test_transformer_members_and_combiner_equal_the_ensemble(folder: Path, rows: Any) -> None:
-    from slipway.model.features import row_encoder
+    from tests.sample import row_encoder
 
     ensemble = load_ensemble(folder)
     encode = row_encoder(ensemble.schema)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipway.learning.prepare import sample
-from slipway.model.features import encode, row_encoder, schema_json
 from slipway.serving.requests import Refusal, RequestReader
+from tests.sample import encode, row_encoder, schema_json
 from tests.serving.test_fuzz import FUZZ, ODD_ROW, RIGHT
 
 READER = RequestReader(schema_json())

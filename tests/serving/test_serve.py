@@ -41,7 +41,7 @@ def refused_to_start(*flags: str, env: dict[str, str] | None = None) -> str:
 
 
 def test_answers_rows_as_xgboost_does(server: Server, folder: Path, rows: Any) -> None:
-    from slipway.model.features import row_encoder
+    from tests.sample import row_encoder
 
     ensemble = load_ensemble(folder)
     encode = row_encoder(ensemble.schema)
@@ -77,7 +77,7 @@ def test_v2_tensor_and_v2_columns_agree_with_rows(server: Server, rows: Any, fea
     (output,) = answer["outputs"]
     assert output == {"name": "probability", "datatype": "FP32", "shape": [3], "data": plain["probabilities"]}
 
-    from slipway.model.features import row_encoder, schema_json
+    from tests.sample import row_encoder, schema_json
 
     encode = row_encoder(schema_json())
     flat = [None if value != value else value for row in some for value in encode(row)]

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from slipway.learning.prepare import describe
-from slipway.model.features import schema_json
-from slipway.model.schema import COLUMN, drift_edges
-from slipway.serving.traffic import MAX_BUCKETS, MISSING, Traffic, _edges
+from slipway.serving.traffic import MAX_BUCKETS, MISSING, Traffic
+from tests.sample import describe, schema_json
 
 
 def test_the_training_month_is_counted_as_prepare_counted_it(month: Any, features: np.ndarray, folder: Path) -> None:
@@ -34,16 +32,17 @@ def test_the_training_month_is_counted_as_prepare_counted_it(month: Any, feature
     assert traffic.scores.tolist() == [0] * 4 + [6000] + [0] * 16
 
 
-def test_a_bucket_border_is_on_the_same_side(folder: Path) -> None:
-    """Every time of day, and every border of every number, lands where `prepare` puts it."""
-    traffic = Traffic(schema_json(), json.loads((folder / "profile.json").read_text()))
-    clocks = [h * 100 + m for h in range(24) for m in range(60)] + [2400]
-    edges = _edges("minutes", {})
-    for clock in clocks:
-        minutes = clock // 100 * 60 + clock % 100
-        expected = np.searchsorted(drift_edges(COLUMN["sched_dep_time"]), clock, side="right")
-        assert np.searchsorted(edges, minutes, side="right") == expected, clock
-    assert traffic.rows == 0
+def test_a_value_on_a_border_belongs_to_the_bucket_above_it(features: np.ndarray, folder: Path) -> None:
+    schema = schema_json()
+    column = next(column for column in schema["columns"] if column["name"] == "distance")
+    rows = np.repeat(features[:1], 3, axis=0)
+    border = column["drift"]["edges"][4]
+    rows[:, column["drift"]["feature"]] = [np.nextafter(np.float32(border), np.float32(0)), border, border + 1]
+    traffic = Traffic(schema, json.loads((folder / "profile.json").read_text()))
+    traffic.add(rows, np.full(3, 0.25, dtype=np.float32))
+    traffic.flush()
+    counted = {bucket: rows for name, bucket, rows in traffic.live() if name == "distance" and rows}
+    assert counted == {"4": 1, "5": 2}
 
 
 def counted(traffic: Traffic) -> dict[str, int]:
@@ -56,6 +55,7 @@ def customers(number: int, *, often: int = 0) -> tuple[dict[str, Any], dict[str,
     names = [f"c{i}" for i in range(number)]
     column = {
         "name": "customer", "kind": "category", "nullable": True, "categories": names, "minimum": None, "maximum": None,
+        "drift": {"feature": 0, "edges": [], "buckets": names},
     }  # fmt: skip
     schema = {"columns": [column], "features": [{"name": "customer", "source": "customer", "encoding": "code"}]}
     seen = {name: 100 if i < often else 1 for i, name in enumerate(names)}
@@ -82,7 +82,7 @@ def test_no_two_series_have_one_name() -> None:
     """A category may be called what the buckets of the rest are called: twice the same series spoils a scrape."""
     schema, profile = customers(300)
     names = [MISSING, "other", "(other)", *schema["columns"][0]["categories"]]
-    schema["columns"][0]["categories"] = names
+    schema["columns"][0]["categories"] = schema["columns"][0]["drift"]["buckets"] = names
     profile["columns"]["customer"]["buckets"] |= dict.fromkeys(names[:3], 500)
     traffic = Traffic(schema, profile)
     buckets = [bucket for _, bucket, _ in traffic.live()]

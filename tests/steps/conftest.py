@@ -168,10 +168,10 @@ def kube(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kube]:
 
 
 PARAMS = """
-split: {validation_months: 1, holdout_months: 1}
+split: {validation: 1, holdout: 1}
 train: {members: 2, seed: 1, report_every: 5, rounds: 10, eta: 0.1, max_depth: 3, min_child_weight: 1.0, subsample: 1.0,
   colsample_bytree: 1.0, reg_lambda: 1.0, max_bin: 64, grow_policy: depthwise}
 report: {drift_warning: 0.1, drift_alert: 0.25}
-gate: {margin: 0.0, confidence: 0.95, resamples: 100, floor_auc: 0.5, ceiling_logloss: 1.0, ceiling_ece: 1.0,
-  slice_min_rows: 100, slice_max_drop: 0.1, latency_p99_ms: 100.0}
+gate: {margin: 0.0, confidence: 0.95, resamples: 100, floors: {auc: 0.5},
+  ceilings: {logloss: 1.0, ece: 1.0}, slice_min_rows: 100, slice_max_drop: 0.1, latency_p99_ms: 100.0}
 """

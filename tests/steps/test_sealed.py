@@ -22,7 +22,7 @@ def dockerfile() -> None:
     """Something for a small verb to do: `image` writes a Dockerfile's months."""
     Path("Dockerfile").write_text("# data: begin (kept by `python -m slipway image`)\n# data: end\n", encoding="utf-8")
     Path("reports").mkdir()
-    Path("reports/data.json").write_text('{"months": {"2013-01": {}}}', encoding="utf-8")
+    Path("reports/data.json").write_text('{"parts": {"2013-01": {}}}', encoding="utf-8")
 
 
 def sha256(path: str) -> str:
@@ -40,7 +40,7 @@ def test_what_was_made_is_noted_and_opens_the_next_step() -> None:
 def test_what_was_changed_on_the_way_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     dockerfile()
     given, before = sha256("reports/data.json"), Path("Dockerfile").read_text()
-    Path("reports/data.json").write_text('{"months": {"2013-01": {}, "1999-01": {}}}', encoding="utf-8")
+    Path("reports/data.json").write_text('{"parts": {"2013-01": {}, "1999-01": {}}}', encoding="utf-8")
     assert main(["sealed", f"--opens=reports/data.json={given}", "--seals=Dockerfile", "--", "image"]) == 2
     assert "reports/data.json is not what the step before made" in capsys.readouterr().err
     assert Path("Dockerfile").read_text() == before

@@ -32,12 +32,12 @@ FAST = [
 ]
 """What looks at the files that are changed here, and takes no minutes."""
 PARAMS = {
-    "split": {"validation_months": 1, "holdout_months": 2},
+    "split": {"validation": 1, "holdout": 2},
     "train": {"members": 2, "seed": 7, "report_every": 7, "rounds": 20, "eta": 0.2, "max_depth": 4}
     | {"min_child_weight": 5.0, "subsample": 1.0, "max_bin": 64, "grow_policy": "lossguide"},
     "report": {"drift_warning": 0.15, "drift_alert": 0.4},
-    "gate": {"margin": 0.01, "confidence": 0.9, "resamples": 300, "floor_auc": 0.5, "ceiling_logloss": 0.9}
-    | {"ceiling_ece": 0.5, "slice_min_rows": 50, "slice_max_drop": 0.2, "latency_p99_ms": 250.0},
+    "gate": {"margin": 0.01, "confidence": 0.9, "resamples": 300, "floors": {"auc": 0.5}}
+    | {"ceilings": {"logloss": 0.9, "ece": 0.5}, "slice_min_rows": 50, "slice_max_drop": 0.2, "latency_p99_ms": 250.0},
 }
 OWNERS = "* @contoso/data\n/k8s/ @ana @contoso/ops\n"
 PROMOTED = ServedModel(

@@ -10,7 +10,7 @@ import numpy as np
 class Fused(mlflow.pyfunc.PythonModel):
     def load_context(self, context):
         from slipway.learning.ensemble import load_ensemble
-        from slipway.model.features import row_encoder
+        from slipway.problem.features import row_encoder
 
         self.ensemble = load_ensemble(Path(context.artifacts["model"]))
         self.encode = row_encoder(self.ensemble.schema)

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from slipway.learning.ensemble import load_ensemble
-from slipway.model.features import row_encoder
+from slipway.problem.features import row_encoder
 
 ensemble = load_ensemble(Path(sys.argv[2]))
 encode = row_encoder(ensemble.schema)

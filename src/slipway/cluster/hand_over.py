@@ -1,7 +1,7 @@
 """Ask GitHub to propose a version that the gate let in: what the workflow `promote` answers with its pull request.
 
-  hand-over --version flight-delay/7
-  hand-over --version flight-delay/7 --env production
+  hand-over --version churn/7
+  hand-over --version churn/7 --env production
 
 Twice is as good as once: `promote` then brings the same pull request up to date.
 """
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     """Send the event."""
     match = _VERSION.fullmatch(args.version)
     if not match:
-        raise UserError(f"--version is {args.version!r}, expected NAME/NUMBER, such as flight-delay/7.")
+        raise UserError(f"--version is {args.version!r}, expected NAME/NUMBER, such as churn/7.")
     hub = github(load_names(), GITHUB_WRITE)
     payload = {"environment": args.env, "model": args.version, "version": int(match["number"])}
     hub.call("POST", "dispatches", {"event_type": EVENT, "client_payload": payload})

@@ -1,6 +1,6 @@
 """The whole loop, in a scratch folder.
 
-  demo                    push June, search, gate, promote, serve, load, refuse a worse model, roll back; then open
+  demo                    push new data, search, gate, promote, serve, load, refuse a worse model, roll back; then open
                           build/demo/index.html
   demo --trials 12        search longer
 
@@ -29,11 +29,15 @@ from urllib.request import Request, url2pathname, urlopen
 from slipway.errors import UserError
 from slipway.files import write_json, write_text
 from slipway.git import git
+from slipway.learning.data import sample
+from slipway.model.problem import PROBLEM
+from slipway.names import load_names
+from slipway.problem import Binary, Regression
 from slipway.release.promote import PRODUCTION
 from slipway.serving.served import free_port, served
 
 OUT = Path("build/demo")
-NEW_MONTH = "2013-06"
+_DATA = PROBLEM.parts.folder
 _ROWS_ASKED = 5
 _REGISTRY_SECONDS = 120
 _END_SECONDS = 20
@@ -87,6 +91,8 @@ class Loop:
     """The scratch clone and the steps taken in it."""
 
     def __init__(self, out: Path) -> None:
+        self._sample = sample()
+        self._new = next(part for part in self._sample.ALL if part > self._sample.PARTS[-1])
         self.steps: list[Step] = []
         self.seconds = 0.0
         self.clone = out / "clone"
@@ -104,9 +110,9 @@ class Loop:
         with ExitStack() as while_the_loop_runs:
             self._clone()
             registry = while_the_loop_runs.enter_context(self._registry())
-            self._months()
+            self._first_parts()
             self._first_champion(registry)
-            self._push_june()
+            self._push_data()
             self._report()
             self._search(trials)
             self._ship()
@@ -156,16 +162,17 @@ class Loop:
             time.sleep(0.1)
         raise UserError(f"the demo's MLflow server does not answer; its log is {self.clone.parent / 'mlflow.log'}.")
 
-    def _months(self) -> None:
-        with self._step("Data", "January to May, made byte for byte as Git expects them, and an MLflow server."):
+    def _first_parts(self) -> None:
+        first, last = self._sample.PARTS[0], self._sample.PARTS[-1]
+        with self._step("Data", f"{first} to {last}, made byte for byte as Git expects them, and an MLflow server."):
             self._slipway("data", "make")
-            self._do("dvc", "add", "--quiet", "data/flights")
+            self._do("dvc", "add", "--quiet", _DATA)
             if changed := git("status", "--porcelain", at=self.clone):
                 raise UserError(f"`make data` made other bytes than Git expects: {changed}; see docs/data.md.")
             self._do("dvc", "push", "--quiet")
 
     def _first_champion(self, registry: subprocess.Popen[bytes]) -> None:
-        with self._step("The first champion", "Trained on January to April. Nobody to beat yet, so floors decide."):
+        with self._step("The first champion", "Trained on all but the newest. Nobody to beat yet, so floors decide."):
             self._do("dvc", "repro", "--quiet", "train")
             self._wait_for(registry)
             self._slipway("register")
@@ -174,26 +181,26 @@ class Loop:
             self._commit("Serve the first champion")
             self._do("git", "push", "--quiet", "origin", "main")
 
-    def _push_june(self) -> None:
-        with self._step("Push data", "June arrives on a branch: checked, tracked by DVC, pushed.") as step:
-            self._do("git", "switch", "--quiet", "--create", f"data/{NEW_MONTH}")
-            self._slipway("data", "make", "--months", NEW_MONTH)
+    def _push_data(self) -> None:
+        with self._step("Push data", f"{self._new} arrives on a branch: checked, tracked by DVC, pushed.") as step:
+            self._do("git", "switch", "--quiet", "--create", f"data/{self._new}")
+            self._slipway("data", "make", "--parts", self._new)
             self._slipway("data", "check")
-            self._do("dvc", "add", "--quiet", "data/flights")
-            step.shows["diff"] = git("diff", "HEAD", "--", "data/flights.dvc", at=self.clone)
-            self._commit(f"Flights of {NEW_MONTH}")
+            self._do("dvc", "add", "--quiet", _DATA)
+            step.shows["diff"] = git("diff", "HEAD", "--", f"{_DATA}.dvc", at=self.clone)
+            self._commit(f"{PROBLEM.name.many.capitalize()} of {self._new}")
             self._do("dvc", "push", "--quiet")
-            self._do("git", "push", "--quiet", "origin", f"data/{NEW_MONTH}")
+            self._do("git", "push", "--quiet", "origin", f"data/{self._new}")
 
     def _report(self) -> None:
         with self._step("Report", "What the pull request shows: data, parameters, metrics, before the merge.") as step:
             self._do("dvc", "repro", "--quiet")
             self._slipway("image")
-            self._commit(f"What {NEW_MONTH} changes")
+            self._commit(f"What {self._new} changes")
             self._slipway("report", "--base", "main", "--out", "build/report")
             step.shows["report"] = (self.clone / "build/report/index.html").read_text(encoding="utf-8")
             self._do("git", "switch", "--quiet", "main")
-            self._do("git", "merge", "--quiet", "--no-ff", "-m", f"Merge data/{NEW_MONTH}", f"data/{NEW_MONTH}")
+            self._do("git", "merge", "--quiet", "--no-ff", "-m", f"Merge data/{self._new}", f"data/{self._new}")
             self._do("git", "push", "--quiet", "origin", "main")
 
     def _search(self, trials: int) -> None:
@@ -205,7 +212,7 @@ class Loop:
 
     def _ship(self) -> None:
         with self._step(
-            "Gate and promote", "The challenger against the champion on June, which neither has seen."
+            "Gate and promote", f"The challenger against the champion on {self._new}, which neither has seen."
         ) as step:
             self._slipway("register", "--model", "models/challenger")
             self._slipway("gate", "--set-champion")
@@ -219,16 +226,17 @@ class Loop:
     def _answer(self, seconds: int) -> None:
         with self._step("Serve", "What the manifest names, in a real server, asked by Locust's users.") as step:
             log = self.clone / "build/serve.log"
-            with self._here(), served(self._served_model(), "flight-delay", log) as address:
+            with self._here(), served(self._served_model(), load_names().model, log) as address:
                 rows = self._read("data/prepared/sample.json")[:_ROWS_ASKED]
                 step.shows["rows"] = rows
+                step.shows["asked"] = {"one": PROBLEM.name.one, "answer": answer_in_words()}
                 step.shows["answers"] = self._ask(step, address, rows)
                 self._slipway("load", "--url", address, "--seconds", str(seconds))
             step.shows["load"] = self._read("build/load/load.json")
 
     def _refuse_a_worse_one(self) -> None:
-        with self._step("Refuse", "A worse challenger: ten shallow rounds. The gate says no, and why.") as step:
-            worse = ("--rounds", "10", "--max_depth", "2", "--eta", "0.02")
+        with self._step("Refuse", "A worse challenger, which has learnt little. The gate says no, and why.") as step:
+            worse = [word for name, value in self._sample.WORSE.items() for word in (f"--{name}", str(value))]
             self._slipway("train", "--final", *worse, "--out", "models/worse")
             self._slipway("register", "--model", "models/worse")
             self._slipway("gate", "--set-champion", expect=1)
@@ -298,14 +306,14 @@ class Loop:
         uri = read_model_patch(self.clone / f"k8s/serving/overlays/{PRODUCTION}/model.yaml").model_uri
         return Path(url2pathname(urlsplit(uri).path))
 
-    def _ask(self, step: Step, address: str, rows: list[dict[str, Any]]) -> list[float]:
+    def _ask(self, step: Step, address: str, rows: list[dict[str, Any]]) -> list[Any]:
         """Post rows as any HTTP client would."""
         body = json.dumps({"rows": rows})
         step.commands.append(f"curl --json '{body[:160]}…' {address}/predict")
         request = Request(f"{address}/predict", body.encode(), {"content-type": "application/json"})
         with urlopen(request, timeout=10) as answer:
-            probabilities: list[float] = json.load(answer)["probabilities"]
-        return probabilities
+            answers: list[Any] = json.load(answer)[PROBLEM.task.output.key]
+        return answers
 
     @contextmanager
     def _here(self) -> Iterator[None]:
@@ -326,6 +334,14 @@ class Loop:
             "steps": [vars(step) for step in self.steps],
             "history": git("log", "--oneline", "--graph", "-12", at=self.clone),
         }
+
+
+def answer_in_words() -> str:
+    """What stands over the answers: `chance of 15 minutes late or more`, `price (USD)`."""
+    task = PROBLEM.task
+    if isinstance(task, Binary):
+        return f"chance of {task.positive}"
+    return f"{PROBLEM.name.answer} ({task.unit})" if isinstance(task, Regression) and task.unit else PROBLEM.name.answer
 
 
 def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:

@@ -11,24 +11,25 @@ import numpy as np
 from slipway.errors import UserError
 from slipway.files import finite
 from slipway.learning.ensemble import Ensemble
-from slipway.learning.evaluate import SLICED_BY
-from slipway.learning.matrices import MADE_BY, Months
-from slipway.learning.metrics import auc, scores, sorted_auc
-from slipway.model.features import row_encoder, schema_json
-from slipway.model.schema import COLUMN
+from slipway.learning.evaluate import categories
+from slipway.learning.matrices import MADE_BY, Rows
+from slipway.learning.train import scores
+from slipway.model.problem import PROBLEM
+from slipway.problem import Binary, Metric
+from slipway.problem.features import encode
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One model's answers on the hold-out."""
+    """One model's answers to the hold-out, shape (rows,) or (rows, classes), and its scores."""
 
-    probabilities: np.ndarray
+    predicted: np.ndarray
     scores: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Slice:
-    """One category of a column that is sliced by: its rows and each model's AUC there, None where not defined."""
+    """One category of a column that is sliced by: its rows and each model's score there, None where not defined."""
 
     name: str
     rows: int
@@ -40,137 +41,139 @@ class Slice:
         """By how much the challenger is worse than the champion; negative when it is better."""
         if self.challenger is None or self.champion is None:
             return None
-        return self.champion - self.challenger
+        return PROBLEM.decides.gain(self.champion, self.challenger)
 
 
-def score(model: Ensemble, holdout: Months, flights: Path) -> Scored:
+def score(model: Ensemble, holdout: Rows, data: Path) -> Scored:
     """Score a model on the hold-out.
 
     A model that was trained with other features or categories than today's cannot read today's matrices, and would
-    answer nonsense without a word. It is given the months' rows in its own encoding, as a client's would be; a category
-    it does not know is missing to it.
+    answer nonsense without a word. It is given the rows in its own encoding, as a client's would be; a category it does
+    not know is missing to it.
 
     Args:
         model: who is scored.
-        holdout: the months.
-        flights: the folder with the months' rows, read for such a model only.
+        holdout: the rows.
+        data: the folder with the parts' own rows, read for such a model only.
 
     Raises:
-        UserError: the rows are not there, or lack a column that the model reads.
+        UserError: the rows are not there, or lack a column that the model reads; or the model answers another task.
     """
-    features = holdout.features() if reads_alike(model) else _in_its_own_encoding(model, holdout, flights)
-    probabilities = model.predict(features)
-    return Scored(probabilities, {k: finite(v) for k, v in scores(holdout.answers(), probabilities).items()})
+    if model.schema["task"]["kind"] != PROBLEM.task.kind or model.task.output != PROBLEM.task.output:
+        raise UserError(
+            f"{model.folder} answers another task ({model.schema['task']['kind']}) than src/slipway/model/problem.py "
+            "declares, so the two cannot be compared: take the alias champion from it, and the floors decide."
+        )
+    features = holdout.features() if reads_alike(model) else _in_its_own_encoding(model, holdout, data)
+    predicted = model.predict(features)
+    found = scores(holdout.answers(), predicted, holdout)
+    return Scored(predicted, {name: finite(value) for name, value in found.items()})
 
 
 def reads_alike(model: Ensemble) -> bool:
     """Whether a model reads rows as today's ``src/slipway/model/features.py`` does."""
-    return _reading(model.schema) == _reading(schema_json())
+    return _reading(model.schema) == _reading(PROBLEM.schema_json())
 
 
 def _reading(schema: dict[str, Any]) -> list[tuple[Any, ...]]:
-    categories = {column["name"]: column.get("categories") for column in schema["columns"]}
-    return [(f["name"], f["source"], f["encoding"], list(categories[f["source"]] or ())) for f in schema["features"]]
+    columns = {c["name"]: (list(c["categories"]), c["other"], c["hashed"]) for c in schema["columns"]}
+    return [(feature, columns[feature["source"]]) for feature in schema["features"]]
 
 
-def _in_its_own_encoding(model: Ensemble, holdout: Months, flights: Path) -> np.ndarray:
+def _in_its_own_encoding(model: Ensemble, holdout: Rows, data: Path) -> np.ndarray:
     """The hold-out as ``model`` reads it: float32, shape (rows, the model's features)."""
-    from slipway.learning.check import read_month
-    from slipway.learning.prepare import as_rows
-    from slipway.model.features import answer
+    from slipway.learning.prepare import in_order
 
-    columns = {column["name"]: column for column in model.schema["columns"]}
-    encode, parts = row_encoder(model.schema), []
-    for month in holdout:
-        path = flights / f"{month.name}.csv"
-        frame = read_month(path)
-        frame = frame[~np.isnan(answer(frame))]
-        if len(frame) != month.rows:
-            raise UserError(f"{path} has {len(frame)} flights with an answer, {month.path} {month.rows}: `{MADE_BY}`.")
-        if lost := [name for name in columns if name not in frame]:
+    parts = []
+    for part in holdout:
+        path = data / PROBLEM.parts.file(part.name).name
+        frame, answers = in_order(path)
+        frame = frame[~np.isnan(answers)]
+        if len(frame) != part.total:
+            raise UserError(
+                f"{path} has {len(frame)} {PROBLEM.name.many} with an answer, {part.path} {part.total}: `{MADE_BY}`."
+            )
+        if lost := [column["name"] for column in model.schema["columns"] if column["name"] not in frame]:
             raise UserError(
                 f"{model.folder} reads {lost[0]}, which the data no longer has, so it cannot be compared with: take "
                 "the alias champion from it, and the floors decide."
             )
-        frame = frame[list(columns)].copy()
-        unknown = {}
-        for name, column in columns.items():
-            if column["kind"] == "category":
-                unknown[name] = ~frame[name].isin(column["categories"]).to_numpy()
-                frame[name] = frame[name].astype(object).mask(unknown[name], column["categories"][0])
-        matrix = np.array([encode(row) for row in as_rows(frame)], dtype=np.float32)
-        for position, feature in enumerate(model.schema["features"]):
-            if feature["source"] in unknown:
-                matrix[unknown[feature["source"]], position] = np.nan
-        parts.append(matrix)
-    return np.concatenate(parts)
+        parts.append(encode(frame if part.chosen is None else frame.iloc[part.chosen], model.schema))
+    return np.ascontiguousarray(np.concatenate(parts))
 
 
-def bootstrap_auc_difference(
+def bootstrap_difference(
+    metric: Metric,
     answers: np.ndarray,
     challenger: np.ndarray,
     champion: np.ndarray,
-    days: np.ndarray,
+    units: np.ndarray,
     resamples: int,
     confidence: float,
+    groups: np.ndarray | None = None,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """The interval of the AUC difference (challenger minus champion) under a paired bootstrap of whole days.
+    """The interval of what the challenger gains over the champion under a paired bootstrap of whole units.
 
-    Both models are scored on the same draw, so what they share, above all the hard flights, cancels out. Days are drawn
-    and not rows: the flights of a day share its weather and its delays, so a month is some thirty observations rather
-    than its thousands of rows, and an interval from drawn rows would be several times too narrow for the next month.
-    Percentile interval of Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13; whole clusters as
-    in Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
+    Both models are scored on the same draw, so what they share, above all the hard rows, cancels out. Units are drawn
+    and not rows, where rows are alike for reasons of their own: what is sold on a day shares its weather, so thirty
+    days are some thirty observations rather than their thousands of rows, and an interval from drawn rows would be
+    several times too narrow for the next thirty. Percentile interval of Efron and Tibshirani, An Introduction to the
+    Bootstrap (1993), chapter 13; whole clusters as in Davison and Hinkley, Bootstrap Methods and their Application
+    (1997), section 3.8.
 
     Args:
-        answers: 0 or 1, shape (rows,).
-        challenger: probabilities, shape (rows,).
-        champion: probabilities, shape (rows,).
-        days: each row's day, from 0 on, shape (rows,).
-        resamples: how many times the days are drawn again.
+        metric: what is compared; a gain is in its own direction.
+        answers: shape (rows,).
+        challenger: its answers, shape (rows,) or (rows, classes).
+        champion: the same of the champion.
+        units: which rows are drawn together, from 0 on, shape (rows,).
+        resamples: how many times they are drawn again.
         confidence: of the two-sided interval, for example 0.95.
+        groups: which rows are ranked together, shape (rows,).
         seed: of the draws; the same seed gives the same interval.
 
     Returns:
-        Lower and upper end.
+        Lower and upper end, positive where the challenger is better; NaN when no draw can be scored.
     """
     rng = np.random.default_rng(seed)
-    orders = [np.argsort(p, kind="stable") for p in (challenger, champion)]
+    orders = [_by_score(predicted) for predicted in (challenger, champion)]
     sorted_rows = [(answers[o], p[o]) for o, p in zip(orders, (challenger, champion), strict=True)]
-    differences = np.empty(resamples)
-    number = int(days.max()) + 1
+    gains = np.empty(resamples)
+    number = int(units.max()) + 1
     for draw in range(resamples):
-        counts = np.bincount(rng.integers(0, number, number), minlength=number)[days]
-        one, other = (sorted_auc(a, p, counts[o]) for (a, p), o in zip(sorted_rows, orders, strict=True))
-        differences[draw] = one - other
+        counts = np.bincount(rng.integers(0, number, number), minlength=number)[units].astype(float)
+        new, old = (metric(a, p, counts[o], groups) for (a, p), o in zip(sorted_rows, orders, strict=True))
+        gains[draw] = metric.gain(new, old)
+    if np.isnan(gains).all():
+        return float("nan"), float("nan")
     tail = (1 - confidence) / 2
-    low, high = np.nanquantile(differences, [tail, 1 - tail])
+    low, high = np.nanquantile(gains, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def slices(holdout: Months, challenger: np.ndarray, champion: np.ndarray | None) -> list[Slice]:
-    """Every category that the hold-out has of the columns that :mod:`slipway.learning.evaluate` slices by."""
-    answers = holdout.answers()
+def _by_score(predicted: np.ndarray) -> Any:
+    """An order in which metrics of chances need not sort again; as it is, where rows have groups or classes."""
+    return np.argsort(predicted, kind="stable") if isinstance(PROBLEM.task, Binary) else np.arange(len(predicted))
+
+
+def slices(holdout: Rows, challenger: np.ndarray, champion: np.ndarray | None) -> list[Slice]:
+    """Every category that the hold-out has of the columns that the problem slices by."""
+    answers, groups = holdout.answers(), holdout.groups()
+
+    def there(predicted: np.ndarray, here: np.ndarray) -> float | None:
+        found = PROBLEM.decides(answers[here], predicted[here], None, None if groups is None else groups[here])
+        return None if np.isnan(found) else round(found, 6)
+
     found = []
-    for column in SLICED_BY:
-        codes = holdout.column(column).astype(int)
-        for code, name in enumerate(COLUMN[column].categories):
-            here = codes == code
-            if here.any():
-                found.append(
-                    Slice(
-                        f"{column} {name}",
-                        int(here.sum()),
-                        _defined(auc(answers[here], challenger[here])),
-                        None if champion is None else _defined(auc(answers[here], champion[here])),
-                    )
-                )
+    for column in PROBLEM.slices:
+        source = next(f.name for f in PROBLEM.features if f.source == column)
+        codes = np.nan_to_num(holdout.column(source), nan=-1).astype(int)
+        for name, here in categories(column, codes):
+            rows = int(here.sum())
+            new, old = there(challenger, here), None if champion is None else there(champion, here)
+            found.append(Slice(f"{column} {name}", rows, new, old))
     return found
-
-
-def _defined(value: float) -> float | None:
-    return None if np.isnan(value) else round(value, 6)
 
 
 def as_json(item: Slice) -> dict[str, Any]:

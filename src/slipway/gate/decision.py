@@ -34,7 +34,7 @@ def told(decision: dict[str, Any], level: int = 2) -> list[Heading | Block]:
     old = decision["scores"]["champion"]
     return [
         Heading(f"{'Passed' if decision['passed'] else 'Refused'}: {decision['challenger']} {against}", level),
-        Paragraph(f"On {decision['rows']:,} flights of {', '.join(decision['held_out'])}, {unseen}."),
+        Paragraph(f"On {decision['rows']:,} {_many(decision)} of {_named(decision['held_out'])}, {unseen}."),
         Table(
             ("", "check", "why"),
             [("✓" if check["passed"] else "✗", check["name"], check["reason"]) for check in decision["checks"]],
@@ -56,12 +56,25 @@ def slices(decision: dict[str, Any]) -> Folded:
     for part in decision["slices"]:
         new, old = part["challenger"], part["champion"]
         change = "" if new is None or old is None else f"{new - old:+.4f}"
-        rows.append((part["slice"], f"{part['rows']:,}", _auc(new), _auc(old), change))
-    head = ("slice", "flights", "challenger", "champion", "change")
-    return Folded(f"AUC in each of {len(rows)} slices", [Table(head, rows, right=frozenset(head[1:]))])
+        rows.append((part["slice"], f"{part['rows']:,}", _score(new), _score(old), change))
+    head = ("slice", _many(decision), "challenger", "champion", "change")
+    return Folded(
+        f"{decision.get('metric', 'Score')} in each of {len(rows)} slices",
+        [Table(head, rows, right=frozenset(head[1:]))],
+    )
 
 
-def _auc(value: float | None) -> str:
+def _many(decision: dict[str, Any]) -> str:
+    """What the rows are called; a decision of an earlier release does not say."""
+    return str(decision.get("many", "rows"))
+
+
+def _named(held_out: str | list[str]) -> str:
+    """The hold-out in words; a decision of an earlier release lists its parts."""
+    return held_out if isinstance(held_out, str) else ", ".join(held_out)
+
+
+def _score(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 

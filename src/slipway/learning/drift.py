@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from slipway.model.schema import COLUMN, drift_edges
+from slipway.model.problem import PROBLEM
 
 Counts = Mapping[str, Any]
-"""One column of a month: ``missing`` and ``buckets`` (count by bucket), as `slipway prepare` describes it."""
+"""One column of a part: ``missing`` and ``buckets`` (count by bucket), as `slipway prepare` describes it."""
+Buckets = Mapping[str, Any]
+"""How columns are counted, by name: ``edges`` and ``names`` of the buckets, as reports/data.json says."""
 
 _HALF = 0.5  # added to every bucket: an empty one must not make the index infinite
 _SHOWN_CATEGORIES = 12
@@ -41,7 +43,7 @@ class Drift:
     @property
     def unit(self) -> str:
         """The column's unit, if the schema knows one."""
-        return COLUMN[self.name].unit if self.name in COLUMN else ""
+        return PROBLEM.column[self.name].unit if self.name in PROBLEM.column else ""
 
 
 def stability_index(before: Sequence[float], after: Sequence[float]) -> float:
@@ -70,8 +72,8 @@ def drift(
     after: Mapping[str, Counts],
     warning: float,
     alert: float,
-    expected_before: Mapping[str, str],
-    expected_after: Mapping[str, str],
+    buckets_before: Buckets,
+    buckets_after: Buckets,
 ) -> list[Drift]:
     """How each column of ``after`` moved against ``before``, the furthest first; what cannot be compared comes last.
 
@@ -80,19 +82,19 @@ def drift(
         after: counts by column.
         warning: from which index a column is named.
         alert: from which index it is an alert.
-        expected_before: what the schema expected of each column then. A numeric column's buckets divide its range,
-            so counts are only comparable while the range is the same.
-        expected_after: what it expects now.
+        buckets_before: how each column was counted then. Counts are only comparable while the buckets are the same.
+        buckets_after: how it is counted now.
     """
     found = []
     for name, counts in after.items():
         old = before.get(name, {"missing": 0, "buckets": {}})
-        labels, numeric, keys = _buckets(name, old["buckets"], counts["buckets"])
+        held = buckets_after.get(name) or {"edges": [], "names": list(counts["buckets"])}
+        labels, numeric, keys = _buckets(name, held, old["buckets"], counts["buckets"])
         were, are = _in_order(old, keys), _in_order(counts, keys)
         index, reason = None, ""
         if name not in before:
             reason = "new column"
-        elif numeric and _range(expected_before.get(name)) != _range(expected_after.get(name)):
+        elif numeric and (buckets_before.get(name) or {}).get("edges") != held["edges"]:
             reason = "its range in the schema changed, so the buckets differ"
         elif not sum(were) or not sum(are):
             reason = "no rows"
@@ -131,26 +133,29 @@ def _level(index: float | None, warning: float, alert: float) -> Literal["", "wa
     return "alert" if index >= alert else "warning"
 
 
-def _range(expectation: str | None) -> str | None:
-    return expectation and expectation.removesuffix(" or nothing")
-
-
-def _buckets(name: str, before: Mapping[str, int], after: Mapping[str, int]) -> tuple[list[str], bool, list[str]]:
+def _buckets(
+    name: str, held: Mapping[str, Any], before: Mapping[str, int], after: Mapping[str, int]
+) -> tuple[list[str], bool, list[str]]:
     """Labels, whether the buckets are in order, and keys; of a numeric column only the stretch that is in use."""
-    held = {**before, **after}
-    edges = drift_edges(COLUMN[name]) if name in COLUMN else []
-    if edges and all(key.isdecimal() for key in held):
-        places = sorted(map(int, held)) or [0]
+    edges, names = held["edges"], list(held["names"])
+    used = {**before, **after}
+    if edges and all(key in names for key in used):
+        places = sorted(names.index(key) for key in used) or [0]
         stretch = range(places[0], places[-1] + 1)
-        step = edges[1] - edges[0]
-        return [_edge(edges[0] + (place - 1) * step) for place in stretch], True, [str(place) for place in stretch]
-    keys = list(held)
-    if name in COLUMN and COLUMN[name].kind != "date":  # weekdays have an order of their own
+        if names == [str(place) for place in range(len(names))]:
+            clock = name in PROBLEM.column and PROBLEM.column[name].kind == "clock"
+            low = 2 * edges[0] - edges[1] if len(edges) > 1 else edges[0]
+            return [_edge([low, *edges][place], clock) for place in stretch], True, [names[place] for place in stretch]
+        return [names[place] for place in stretch], False, [names[place] for place in stretch]
+    keys = list({**dict.fromkeys(key for key in names if key in used), **used})
+    if name in PROBLEM.column and PROBLEM.column[name].kind != "date":  # weekdays have an order of their own
         keys.sort(key=lambda key: (-before.get(key, 0), -after.get(key, 0), key))
     return keys, False, keys
 
 
-def _edge(value: float) -> str:
+def _edge(value: float, clock: bool) -> str:
+    if clock:
+        return f"{int(value) // 60:02}:{int(value) % 60:02}"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from slipway.errors import UserError
 from slipway.files import read_json
 from slipway.learning.compile import COMPILED
-from slipway.learning.ensemble import GOLDEN_TOLERANCE, MADE_BY
-from slipway.model.features import row_encoder
+from slipway.learning.ensemble import MADE_BY, out_of_tolerance
+from slipway.problem.features import row_encoder
 
 
 def check_compiled(folder: Path) -> None:
@@ -22,15 +22,16 @@ def check_compiled(folder: Path) -> None:
     import onnxruntime
 
     golden = read_json(folder / "golden.json", MADE_BY, "rows", "answers")
-    encode = row_encoder(read_json(folder / "schema.json", MADE_BY, "columns", "features"))
+    schema = read_json(folder / "schema.json", MADE_BY, "columns", "features", "tolerance")
+    encode = row_encoder(schema)
     features = np.array([encode(row) for row in golden["rows"]], dtype=np.float32)
     session = onnxruntime.InferenceSession(str(folder / COMPILED), providers=["CPUExecutionProvider"])
     (answers,) = session.run(None, {"features": features})
     expected = np.array(golden["answers"], dtype=np.float32)
-    worst = float(np.abs(answers - expected).max()) if answers.shape == expected.shape else np.inf
-    if not worst <= GOLDEN_TOLERANCE:
+    if answers.shape != expected.shape or out_of_tolerance(answers, expected, schema["tolerance"]):
+        worst = float(np.abs(answers - expected).max()) if answers.shape == expected.shape else np.inf
         raise UserError(
-            f"the compiled ensemble answers the golden rows of the model wrongly (off by {worst:.3g}, at most "
-            f"{GOLDEN_TOLERANCE:g} is rounding), and no server would take it: train the model again, and look at what "
+            f"the compiled ensemble answers the golden rows of the model wrongly (off by {worst:.3g}, which is "
+            f"more than rounding), and no server would take it: train the model again, and look at what "
             "its learner compiles."
         )

@@ -1,176 +1,157 @@
-"""The prepared matrices: one file a month, read lazily, split by time.
+"""The prepared matrices: one file a part, read lazily.
 
-A month is one ``<YYYY-MM>.npy``: float32, shape (rows, features + 1), Fortran order, the answer in the last column.
-Column after column compresses well, and a new month adds a file and touches no other: that is what keeps an image's
-data layers small (docs/architecture.md).
+A part is one ``<name>.npy``: float32, shape (rows, features + 1), Fortran order, the answer in the last column. Column
+after column compresses well, and a new part adds files and touches no other: that is what keeps an image's data layers
+small (docs/architecture.md). Beside it lies ``<name>.ids.npy``, uint32, a column for each name in the index's ``ids``:
+
+``unit``   which rows the gate's bootstrap draws together
+``group``  which rows a ranking orders among themselves, counted from 0 in each part; they stand together
+``draw``   where a row, or its group, is drawn to: training, validation or hold-out
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from slipway.errors import UserError
 from slipway.files import read_json
 from slipway.learning.provenance import PREPARE, code_sha256
-from slipway.model.features import NAMES
-
-if TYPE_CHECKING:
-    import xgboost as xgb
+from slipway.model.problem import PROBLEM
 
 PREPARED = Path("data/prepared")
 INDEX = "index.json"
 MADE_BY = "python -m slipway prepare"
+IDS = ("unit", "group", "draw")
+WIDTH = len(PROBLEM.features) + 1
 
 
 @dataclass(frozen=True)
-class Month:
-    """One prepared month; nothing is read until asked for."""
+class Part:
+    """One prepared part, or some of its rows; nothing is read until asked for.
+
+    Attributes:
+        name: as its file's.
+        path: of its matrix.
+        total: how many rows the file has.
+        ids: the columns of its ids.
+        chosen: the positions of the rows that are meant, ascending; None for all.
+    """
 
     name: str
     path: Path
-    rows: int
-    days: tuple[int, ...] = ()
-    """How many rows each of its days has, in their order; rows of one day stand together."""
-
-    def load(self) -> np.ndarray:
-        """The month's matrix, mapped from the file: float32, shape (rows, features + 1)."""
-        try:
-            matrix: np.ndarray = np.load(self.path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise UserError(f"{self.path} cannot be read ({error}): make it again with `{MADE_BY}`.") from None
-        if matrix.shape != (self.rows, len(NAMES) + 1):
-            raise UserError(
-                f"{self.path} has shape {matrix.shape}, {INDEX} says {(self.rows, len(NAMES) + 1)}: "
-                f"make it again with `{MADE_BY}`."
-            )
-        return matrix
-
-
-@dataclass(frozen=True)
-class Months:
-    """Months in order of time."""
-
-    months: tuple[Month, ...]
-
-    @property
-    def names(self) -> list[str]:
-        """Their names, oldest first."""
-        return [month.name for month in self.months]
+    total: int
+    ids: tuple[str, ...] = ()
+    chosen: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
-        """How many rows they have together."""
-        return sum(month.rows for month in self.months)
+        """How many rows are meant."""
+        return self.total if self.chosen is None else len(self.chosen)
 
-    def __iter__(self) -> Iterator[Month]:
-        return iter(self.months)
+    def load(self) -> np.ndarray:
+        """The rows, mapped from the file where all of them are meant: float32, shape (rows, features + 1)."""
+        return self._read(self.path, (self.total, WIDTH))
 
-    def __add__(self, other: Months) -> Months:
-        return Months(self.months + other.months)
+    def id(self, name: str) -> np.ndarray:
+        """One of the ids of the rows: uint32, shape (rows,)."""
+        return self._read(ids_path(self.path), (self.total, len(self.ids)))[:, self.ids.index(name)]
 
-    def features(self) -> np.ndarray:
-        """All features in memory: float32, shape (rows, features). For a few months, not for the whole past."""
-        return np.concatenate([np.ascontiguousarray(month.load()[:, :-1]) for month in self.months])
+    def _read(self, path: Path, shape: tuple[int, int]) -> np.ndarray:
+        try:
+            matrix: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise UserError(f"{path} cannot be read ({error}): make it again with `{MADE_BY}`.") from None
+        if matrix.shape != shape:
+            raise UserError(f"{path} has shape {matrix.shape}, {INDEX} says {shape}: make it again with `{MADE_BY}`.")
+        return matrix if self.chosen is None else np.asfortranarray(matrix[self.chosen])
 
-    def answers(self) -> np.ndarray:
-        """All answers: float32, shape (rows,), 0 or 1."""
-        return np.concatenate([month.load()[:, -1] for month in self.months])
 
-    def column(self, name: str) -> np.ndarray:
-        """One feature of all rows: float32, shape (rows,)."""
-        return np.concatenate([month.load()[:, NAMES.index(name)] for month in self.months])
-
-    def days(self) -> np.ndarray:
-        """Each row's day, counted from 0 on: int64, shape (rows,). Rows of one day share its weather and its delays."""
-        sizes = [size for month in self.months for size in month.days]
-        return np.repeat(np.arange(len(sizes)), sizes)
-
-    def quantized(self, max_bin: int, reference: xgb.QuantileDMatrix | None = None) -> xgb.QuantileDMatrix:
-        """Binned for boosting, month by month, so that the whole matrix never stands in memory.
-
-        Args:
-            max_bin: bins a feature.
-            reference: the training matrix, whose bins a validation matrix must share.
-        """
-        import xgboost as xgb
-
-        class ByMonth(xgb.DataIter):
-            def __init__(self, months: tuple[Month, ...]) -> None:
-                self.months, self.position = months, 0
-                super().__init__()
-
-            def next(self, input_data: object) -> bool:
-                if self.position == len(self.months):
-                    return False
-                matrix = self.months[self.position].load()
-                assert callable(input_data)
-                input_data(data=np.ascontiguousarray(matrix[:, :-1]), label=matrix[:, -1], feature_names=list(NAMES))
-                self.position += 1
-                return True
-
-            def reset(self) -> None:
-                self.position = 0
-
-        return xgb.QuantileDMatrix(ByMonth(self.months), max_bin=max_bin, ref=reference)
+def ids_path(path: Path) -> Path:
+    """Where the ids of a matrix lie."""
+    return path.with_name(f"{path.stem}.ids.npy")
 
 
 @dataclass(frozen=True)
-class Split:
-    """The months by time: what is learnt from, what trials are scored on, and what only the end sees."""
+class Rows:
+    """Some of the prepared rows, part by part in the order of their names."""
 
-    train: Months
-    validation: Months
-    holdout: Months
+    parts: tuple[Part, ...]
 
     @property
-    def past(self) -> Months:
-        """Everything before the hold-out: what a candidate for release is trained on."""
-        return self.train + self.validation
+    def names(self) -> list[str]:
+        """Their parts' names."""
+        return list(dict.fromkeys(part.name for part in self.parts))
+
+    @property
+    def rows(self) -> int:
+        """How many they are together."""
+        return sum(part.rows for part in self.parts)
+
+    def __iter__(self) -> Iterator[Part]:
+        return iter(self.parts)
+
+    def __add__(self, other: Rows) -> Rows:
+        """Both; rows of one part stay one part, in the order of its file."""
+        found = {part.name: part for part in self.parts}
+        for part in other.parts:
+            same = found.get(part.name)
+            if same is None:
+                found[part.name] = part
+            else:
+                assert same.chosen is not None and part.chosen is not None
+                found[part.name] = replace(part, chosen=np.union1d(same.chosen, part.chosen))
+        return Rows(tuple(found[name] for name in sorted(found)))
+
+    def features(self) -> np.ndarray:
+        """All features in memory: float32, shape (rows, features). For a few parts, not for the whole past."""
+        return np.concatenate([np.ascontiguousarray(part.load()[:, :-1]) for part in self.parts])
+
+    def answers(self) -> np.ndarray:
+        """All answers: float32, shape (rows,)."""
+        return np.concatenate([part.load()[:, -1] for part in self.parts])
+
+    def column(self, name: str) -> np.ndarray:
+        """One feature of all rows: float32, shape (rows,)."""
+        return np.concatenate([part.load()[:, PROBLEM.feature_names.index(name)] for part in self.parts])
+
+    def units(self) -> np.ndarray:
+        """Which rows are drawn together, counted from 0 on: int64, shape (rows,)."""
+        if all("unit" in part.ids for part in self.parts):
+            found: np.ndarray = np.unique(
+                np.concatenate([part.id("unit") for part in self.parts]), return_inverse=True
+            )[1]
+            return found
+        groups = self.groups()
+        return np.arange(self.rows) if groups is None else groups
+
+    def groups(self) -> np.ndarray | None:
+        """Which rows are ranked among themselves, from 0 on: int64, shape (rows,); None where nothing is ranked."""
+        found, start = [], 0
+        for part in self.parts:
+            if "group" not in part.ids:
+                return None
+            numbers = np.unique(part.id("group"), return_inverse=True)[1]
+            found.append(numbers + start)
+            start += int(numbers.max()) + 1 if len(numbers) else 0
+        return np.concatenate(found)
 
 
-def load_months(folder: Path = PREPARED) -> Months:
-    """The prepared months.
+def load_parts(folder: Path = PREPARED) -> Rows:
+    """The prepared rows.
 
     Raises:
         UserError: nothing is prepared there, or it was prepared by other code than stands here now.
     """
-    index = read_json(folder / INDEX, MADE_BY, "features", "code", "months")
-    if index["features"] != list(NAMES):
+    index = read_json(folder / INDEX, MADE_BY, "features", "code", "parts", "ids")
+    if index["features"] != list(PROBLEM.feature_names):
         raise UserError(
             f"{folder} was prepared for other features than src/slipway/model/features.py has: `{MADE_BY}`."
         )
     if index["code"] != code_sha256(PREPARE):
         raise UserError(f"{folder} was prepared by other code than stands here now: `{MADE_BY}`.")
-    months = []
-    for month in index["months"]:
-        name, rows, days = month["month"], month["rows"], tuple(month.get("days", ()))
-        if sum(days) != rows:
-            raise UserError(f"{folder / INDEX} does not say how many rows of {name} each day has: `{MADE_BY}`.")
-        months.append(Month(name, folder / f"{name}.npy", rows, days))
-    return Months(tuple(months))
-
-
-def split(months: Months, validation_months: int, holdout_months: int) -> Split:
-    """Split by time: the newest ``holdout_months`` are held out, the ones before them validate, the rest train.
-
-    Raises:
-        UserError: there are too few months for that.
-    """
-    needed = validation_months + holdout_months + 1
-    if len(months.months) < needed:
-        raise UserError(
-            f"data/flights has {len(months.months)} months, and split in params.yaml asks for {validation_months} to "
-            f"validate, {holdout_months} to hold out and one to train on: add months, or lower split.*_months."
-        )
-    holdout = len(months.months) - holdout_months
-    validation = holdout - validation_months
-    return Split(
-        Months(months.months[:validation]),
-        Months(months.months[validation:holdout]),
-        Months(months.months[holdout:]),
-    )
+    ids = tuple(index["ids"])
+    return Rows(tuple(Part(part["part"], folder / f"{part['part']}.npy", part["rows"], ids) for part in index["parts"]))

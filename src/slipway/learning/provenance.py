@@ -24,6 +24,7 @@ PREPARE, TRAIN = "slipway.learning.prepare", "slipway.learning.train"
 """The modules of the two stages that a model goes through."""
 STAGES = {"prepare": PREPARE, "train": TRAIN, "evaluate": "slipway.learning.evaluate"}
 """The stages of dvc.yaml, which are named as their verbs, and the module of each."""
+PROBLEM, XGBOOST = "slipway/model/problem.py", "slipway.learning.xgboost"
 SETTINGS = "params.yaml (split and train)"
 
 
@@ -46,7 +47,23 @@ def code_of(*modules: str, source: Path = SOURCE) -> list[Path]:
 
 def code_of_a_model() -> list[Path]:
     """The files that decide what a model becomes."""
-    return code_of(PREPARE, TRAIN)
+    return code_of(PREPARE, TRAIN, learner())
+
+
+def learner(source: Path = SOURCE) -> str:
+    """The module that learns, which problem.py names and does not import; the template's own if it names none.
+
+    Read from the source: who asks only for files need not have what a problem is declared with.
+    """
+    tree = ast.parse((source / PROBLEM).read_bytes())
+    named = [
+        keyword.value.value
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        for keyword in call.keywords
+        if keyword.arg == "learner" and isinstance(keyword.value, ast.Constant)
+    ]
+    return str(named[0]) if named else XGBOOST
 
 
 @cache
@@ -65,7 +82,7 @@ def code_sha256(*modules: str) -> str:
 def made_of(params: Params) -> dict[str, str]:
     """What a model is made of beside its data: a digest of each file of code, and of split and train of params.yaml."""
     settings = {"split": params.split.model_dump(), "train": params.train.model_dump()}
-    return digests(PREPARE, TRAIN) | {SETTINGS: _sha256(settings)}
+    return digests(PREPARE, TRAIN, learner()) | {SETTINGS: _sha256(settings)}
 
 
 def unknown_to_dvc(pipeline: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -79,7 +96,7 @@ def unknown_to_dvc(pipeline: Mapping[str, Any]) -> list[tuple[str, str]]:
         deps = [Path(dep) for dep in pipeline.get("stages", {}).get(stage, {}).get("deps", []) if isinstance(dep, str)]
         found += [
             (stage, path.as_posix())
-            for path in code_of(module)
+            for path in code_of(module, *([] if stage == "prepare" else [learner()]))
             if not any(path == dep or dep in path.parents for dep in deps)
         ]
     return found

@@ -1,6 +1,6 @@
 """Train: a trial, or a candidate for release.
 
-  train                   a trial: learn from the past, score on the validation months, save nothing
+  train                   a trial: learn from the past, score on the validation rows, save nothing
   train --eta 0.05 --max_depth 8
                           the same with other hyper-parameters; each is a flag, a key of params.yaml and a
                           parameter of k8s/katib/experiment.yaml under one name
@@ -20,164 +20,154 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import UnionType
+from typing import Any, get_args
 
+import numpy as np
 from pydantic import ValidationError
 
 from slipway.errors import UserError
 from slipway.files import check_replaceable, read_json
-from slipway.learning.ensemble import MARK, average, import_xgboost, save_ensemble
-from slipway.learning.matrices import INDEX, MADE_BY, PREPARED, Months, load_months, split
-from slipway.learning.metrics import scores
+from slipway.learning.ensemble import MARK, average, save_ensemble, tolerance
+from slipway.learning.learner import learner_named, recipe, settings
+from slipway.learning.matrices import INDEX, MADE_BY, PREPARED, Rows, load_parts
+from slipway.learning.profile import profile, score_buckets
 from slipway.learning.provenance import made_of
-from slipway.model.features import NAMES, schema_json
-from slipway.params import HyperParameters, Train, load_params
+from slipway.learning.split import as_json, split_rows
+from slipway.model.problem import PROBLEM
+from slipway.params import Train
 from slipway.stretches import gaps, in_words
-
-if TYPE_CHECKING:
-    import xgboost as xgb
 
 DATA_REPORT = Path("reports/data.json")
 COLLECT = "python -m slipway collect"
+Recipe = tuple[Any, int]
+"""A member's hyper-parameters and seed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `slipway train`: one for each hyper-parameter, with the value of params.yaml as its default."""
     parser.add_argument("--prepared", type=Path, default=PREPARED, metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--final", action="store_true", help="learn from the validation months too")
+    parser.add_argument("--final", action="store_true", help="learn from the validation rows too")
     parser.add_argument("--trials", type=Path, metavar="FILE", help="one member for each trial in this file")
     parser.add_argument("--out", type=Path, metavar="DIR", help="save the ensemble here")
     parser.add_argument(
         "--report", type=Path, default=DATA_REPORT, metavar="FILE", help="what `prepare` counted, default: %(default)s"
     )
     numbers = parser.add_argument_group("hyper-parameters, default: params.yaml")
-    for name, field in Train.model_fields.items():
-        kind: type = {int: int, float: float}.get(field.annotation, str)  # type: ignore[arg-type]
+    fields = learner_named(PROBLEM.learner).HyperParameters.model_fields
+    for name, field in {**Train.model_fields, **fields}.items():
+        kind = _kind(field.annotation)
         numbers.add_argument(f"--{name}", type=kind, metavar=kind.__name__)
+
+
+def _kind(annotation: Any) -> type:
+    """int or float where a hyper-parameter is one, also where it may be left out; else text."""
+    kinds = set(get_args(annotation)) if isinstance(annotation, UnionType) else {annotation}
+    return next((kind for kind in (int, float) if kind in kinds), str)
 
 
 def run(args: argparse.Namespace) -> None:
     """Train, print the metrics, save if asked to."""
-    params = load_params()
-    parts = split(load_months(args.prepared), params.split.validation_months, params.split.holdout_months)
-    settings = with_flags(params.train, args)
-    recipes = [settings] * settings.members
+    params = settings(PROBLEM)
+    sides = split_rows(load_parts(args.prepared), params.split, PROBLEM)
+    train, recipes = with_flags(params.train, args)
     search: dict[str, Any] = {"experiment": None, "trials": []}
     if args.trials:
         search = read_json(args.trials, COLLECT, "experiment", "trials")
-        recipes = [from_trial(settings, trial, args.trials) for trial in search["trials"]]
+        recipes = [
+            (from_trial(params.train, args, trial, args.trials), train.seed + place)
+            for place, trial in enumerate(search["trials"])
+        ]
         if not recipes:
             raise UserError(f"{args.trials} holds no trial: make it again with `{COLLECT}`.")
     if args.out:  # what is wrong with it is said now, not when all is learnt
         check_replaceable(args.out, MARK)
         sample = read_json(args.prepared / "sample.json", MADE_BY)
-    learn = parts.past if args.final else parts.train
-    learnt = profile(described(learn, args.report)) if args.out else {}
-    members = boost(learn, None if args.final else parts.validation, recipes, settings)
+    learn = sides.past if args.final else sides.train
+    described_parts = described(learn, args.report) if args.out else []
+    members = fit(learn, None if args.final else sides.validation, recipes, train.report_every)
+    if not args.final and not args.out:
+        return
+    answers, predicted = learn.answers(), _predict(members, learn)
     if args.final:
-        late = learn.answers()
-        emit({f"train-{name}": value for name, value in scores(late, _predict(members, learn)).items()})
+        emit({f"train-{name}": value for name, value in scores(answers, predicted, learn).items()})
     if args.out:
-        metadata = origin(args.prepared, recipes, learn, parts.holdout, search) | {"made_of": made_of(params)}
-        save_ensemble(args.out, members, schema_json(), learnt, sample, metadata)
+        metadata = origin(args.prepared, recipes, learn, sides.holdout, search)
+        metadata |= {"split": as_json(params.split, PROBLEM), "made_of": made_of(params)}
+        schema = PROBLEM.schema_json() | {"tolerance": tolerance(PROBLEM.task, predicted)}
+        learnt = profile(described_parts) | {"scores": score_buckets(PROBLEM.task, predicted)}
+        save_ensemble(args.out, members, schema, learnt, sample, metadata)
         print(f"{args.out}  {len(members)} members, trained on {in_words(learn.names)}")
 
 
-def with_flags(settings: Train, args: argparse.Namespace) -> Train:
-    """The settings of params.yaml, overridden by the flags that were given.
+def with_flags(train: Train, args: argparse.Namespace) -> tuple[Train, list[Recipe]]:
+    """What params.yaml says, overridden by the flags that were given: the settings, and a recipe for each member.
 
     Raises:
         UserError: a flag's value is out of range.
     """
     given = {name: getattr(args, name) for name in Train.model_fields if getattr(args, name) is not None}
-    return _checked(settings, given, "--")
+    try:
+        train = Train.model_validate(train.model_dump() | given)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        message = f"{fault['msg'][0].lower()}{fault['msg'][1:]}"
+        raise UserError(f"--{fault['loc'][0]}: {message}, not {fault['input']!r}.") from None
+    checked = recipe(PROBLEM, train, _flags(args), "--")
+    return train, [(checked, train.seed + place) for place in range(train.members)]
 
 
-def from_trial(settings: Train, trial: dict[str, Any], path: Path) -> Train:
-    """The settings with a trial's assignments in their place.
+def from_trial(train: Train, args: argparse.Namespace, trial: dict[str, Any], path: Path) -> Any:
+    """The hyper-parameters with a trial's assignments in their place.
 
     Raises:
         UserError: the trial assigns something that is not a hyper-parameter.
     """
     if not isinstance(trial, dict) or not {"name", "parameters"} <= set(trial):
         raise UserError(f"{path} holds a trial without name and parameters: make it again with `{COLLECT}`.")
-    if unknown := set(trial["parameters"]) - set(HyperParameters.model_fields):
-        raise UserError(f"trial {trial['name']} assigns {sorted(unknown)[0]}, which is no hyper-parameter.")
-    return _checked(settings, trial["parameters"], f"trial {trial['name']}, ")
+    assigned = _flags(args) | trial["parameters"]
+    return recipe(PROBLEM, train, assigned, f"trial {trial['name']}, ")
 
 
-def _checked(settings: Train, values: dict[str, Any], where: str) -> Train:
-    try:
-        return Train.model_validate(settings.model_dump() | values)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        message = f"{fault['msg'][0].lower()}{fault['msg'][1:]}"
-        raise UserError(f"{where}{fault['loc'][0]}: {message}, not {fault['input']!r}.") from None
+def _flags(args: argparse.Namespace) -> dict[str, Any]:
+    fields = learner_named(PROBLEM.learner).HyperParameters.model_fields
+    return {name: getattr(args, name) for name in fields if getattr(args, name) is not None}
 
 
-def boost(learn: Months, validation: Months | None, recipes: Sequence[Train], settings: Train) -> list[xgb.Booster]:
-    """Boost one member for each recipe, reporting on ``validation`` as it goes.
+def fit(learn: Rows, validation: Rows | None, recipes: Sequence[Recipe], report_every: int) -> list[Any]:
+    """Learn one member for each recipe, reporting on ``validation`` as it goes.
 
-    Member i is seeded with ``seed + i``. Every ``report_every`` rounds the running member's own validation metrics
-    are computed and printed (after each round they would cost a fifth of a trial), and at the end those of the whole
-    ensemble: the last line of a metric is the trial's.
+    Every ``report_every`` rounds the running member's own validation metrics are computed and printed (after each round
+    they would cost a fifth of a trial), and at the end those of the whole ensemble: the last line of a metric is the
+    trial's.
 
     Returns:
         The members, in the recipes' order.
     """
-    import numpy as np
-
-    xgb_ = import_xgboost()
-
-    class Report(xgb_.callback.TrainingCallback):  # type: ignore[name-defined]
-        def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-            if epoch % settings.report_every == 0:
-                # "[10]\tvalidation-logloss:0.58\tvalidation-auc:0.66", to the last digit of a float64
-                metrics = model.eval_set([(scored, "validation")], epoch).split("\t")[1:]
-                emit({name: float(value) for name, _, value in (metric.partition(":") for metric in metrics)})
-            return False
-
-    quantized: dict[int, tuple[Any, Any]] = {}
-    members, predicted = [], []
-    for position, recipe in enumerate(recipes):
-        if recipe.max_bin not in quantized:
-            matrix = learn.quantized(recipe.max_bin)
-            quantized = {recipe.max_bin: (matrix, validation and validation.quantized(recipe.max_bin, matrix))}
-        matrix, scored = quantized[recipe.max_bin]
-        member = xgb_.train(
-            xgboost_parameters(recipe, position),
-            matrix,
-            num_boost_round=recipe.rounds,
-            callbacks=[Report()] if scored else [],
-            verbose_eval=False,
-        )
-        members.append(member)
-        if scored:  # the margins of all rounds but the last few are held since the last report
-            predicted.append(member.predict(scored).astype(np.float64))
+    learner = learner_named(PROBLEM.learner)
+    reporting = None
     if validation:
-        probabilities = np.mean(predicted, axis=0).astype(np.float32)
-        emit({f"validation-{name}": value for name, value in scores(validation.answers(), probabilities).items()})
+        answers = validation.answers()
+
+        def report(predicted: np.ndarray) -> None:
+            emit({f"validation-{name}": value for name, value in scores(answers, predicted, validation).items()})
+
+        reporting = (report_every, report)
+    members: list[Any] = []
+    total: Any = 0.0
+    for member, predicted in learner.fit(PROBLEM, learn, validation, recipes, reporting):
+        members.append(member)
+        if validation:
+            total = total + np.asarray(predicted, dtype=np.float64)
+    if validation:
+        report(np.asarray(total / len(members)).astype(np.float32))
     return members
 
 
-def xgboost_parameters(recipe: Train, position: int) -> dict[str, Any]:
-    """XGBoost's parameters of one member."""
-    return {
-        "objective": "binary:logistic",
-        "tree_method": "hist",
-        "eval_metric": ["logloss", "auc"],
-        "eta": recipe.eta,
-        "max_depth": recipe.max_depth,
-        "min_child_weight": recipe.min_child_weight,
-        "subsample": recipe.subsample,
-        "colsample_bytree": recipe.colsample_bytree,
-        "reg_lambda": recipe.reg_lambda,
-        "max_bin": recipe.max_bin,
-        "grow_policy": recipe.grow_policy,
-        "seed": recipe.seed + position,
-        # Releases before 3.1 cannot read the intercept that 3.1 and later write, and take this value without a word.
-        "base_score": 0.5,
-    }
+def scores(answers: np.ndarray, predicted: np.ndarray, rows: Rows) -> dict[str, float]:
+    """Every metric of the problem by name: see :class:`slipway.problem.Metric`."""
+    groups = rows.groups()
+    return {metric.name: metric(answers, predicted, None, groups) for metric in PROBLEM.metrics}
 
 
 def emit(metrics: dict[str, float]) -> None:
@@ -195,7 +185,7 @@ def emit(metrics: dict[str, float]) -> None:
 
 
 def origin(
-    prepared: Path, recipes: Sequence[Train], learnt: Months, holdout: Months, search: dict[str, Any]
+    prepared: Path, recipes: Sequence[Recipe], learnt: Rows, holdout: Rows, search: dict[str, Any]
 ) -> dict[str, Any]:
     """Where an ensemble comes from, for its metadata.json.
 
@@ -203,50 +193,36 @@ def origin(
     """
     return {
         "members": len(recipes),
-        "recipes": [
-            recipe.hyper_parameters().model_dump() | {"seed": recipe.seed + i} for i, recipe in enumerate(recipes)
-        ],
+        "recipes": [checked.model_dump() | {"seed": seed} for checked, seed in recipes],
         "experiment": search["experiment"],
         "trials": search["trials"],
         "trained_on": learnt.names,
         "held_out": holdout.names,
         "gaps": gaps(learnt.names + holdout.names),
         "rows": learnt.rows,
-        "features": list(NAMES),
+        "features": list(PROBLEM.feature_names),
         "data_md5": read_json(prepared / INDEX, MADE_BY, "data_md5")["data_md5"],
-        "xgboost": import_xgboost().__version__,
+        "learner": PROBLEM.learner,
+        "library": learner_named(PROBLEM.learner).library(),
     }
 
 
-def described(learn: Months, report: Path) -> list[dict[str, Any]]:
-    """What the report says of each month that is learnt from.
+def described(learn: Rows, report: Path) -> list[dict[str, Any]]:
+    """What the report says of each part that is learnt from.
 
     Raises:
-        UserError: it describes other months, or the same ones with other flights.
+        UserError: it describes other parts, or the same ones with other rows.
     """
-    months = read_json(report, MADE_BY, "months")["months"]
-    for month in learn:
-        if months.get(month.name, {}).get("answered") != month.rows:
+    parts = read_json(report, MADE_BY, "parts")["parts"]
+    for part in learn:
+        if parts.get(part.name, {}).get("answered") != part.total:
             raise UserError(
-                f"{report} does not describe the {month.rows:,} flights of {month.name} that {month.path} has: name "
-                f"the report of the same `{MADE_BY}` with --report."
+                f"{report} does not describe the {part.total:,} {PROBLEM.name.many} of {part.name} that {part.path} "
+                f"has: name the report of the same `{MADE_BY}` with --report."
             )
-    return [months[name] for name in learn.names]
+    return [parts[name] for name in learn.names]
 
 
-def profile(months: list[dict[str, Any]]) -> dict[str, Any]:
-    """The buckets of several months added up: what live traffic is compared with."""
-    columns: dict[str, Any] = {}
-    for month in months:
-        for name, column in month["columns"].items():
-            total = columns.setdefault(name, {"missing": 0, "buckets": {}})
-            total["missing"] += column["missing"]
-            for bucket, count in column["buckets"].items():
-                total["buckets"][bucket] = total["buckets"].get(bucket, 0) + count
-    return {"rows": sum(month["rows"] for month in months), "columns": columns}
-
-
-def _predict(members: list[xgb.Booster], months: Months) -> Any:
-    import numpy as np
-
-    return np.concatenate([average(members, np.ascontiguousarray(month.load()[:, :-1])) for month in months])
+def _predict(members: Sequence[Any], rows: Rows) -> np.ndarray:
+    learner = learner_named(PROBLEM.learner)
+    return np.concatenate([average(learner, members, np.ascontiguousarray(part.load()[:, :-1])) for part in rows])

@@ -86,6 +86,12 @@ class Column:
         if self.other and (self.hashed or OTHER in self.categories):
             raise refuse(where, f"other needs listed categories, and none of them may be called {OTHER!r}", SCHEMA_FILE)
 
+    def drift_edges(self) -> tuple[float, ...]:
+        """The borders of the buckets that a number is counted in; none where it has neither ``drift`` nor a range."""
+        if self.drift or self.minimum is None or self.maximum is None:
+            return self.drift
+        return evenly(self.minimum, self.maximum)
+
     def expectation(self) -> str:
         """What a value must be, in words: the second half of every refusal."""
         words = {

@@ -39,6 +39,7 @@ _RANGES = {
     "minutes": (0.0, 1440.0), "weekday": (0.0, 6.0), "month": (1.0, 12.0), "day": (1.0, 31.0), "yearday": (1.0, 366.0),
 }  # fmt: skip
 MISSING = float("nan")
+_MOST_HASHED_BUCKETS = 32
 
 
 @dataclass(frozen=True)
@@ -128,19 +129,19 @@ def drift_buckets(feature: Feature, column: Column) -> dict[str, Any]:
         return {"edges": [], "buckets": list(_WEEKDAYS)}
     if encoding == "code":
         return {"edges": [], "buckets": [*column.categories, *([OTHER] if column.other else [])]}
-    if encoding == "hash":
-        return {"edges": [], "buckets": [str(bucket) for bucket in range(column.hashed)]}
     if encoding == "month":
         return {"edges": [number + 0.5 for number in range(1, 12)], "buckets": list(_MONTHS)}
     edges: Sequence[float] = column.drift
-    if not edges and encoding == "day":
+    if encoding == "hash":  # any stretch of hashes is a sample of the values: few buckets tell what many would
+        edges = evenly(-0.5, column.hashed - 0.5, min(column.hashed, _MOST_HASHED_BUCKETS))
+    elif not edges and encoding == "day":
         edges = evenly(1, 31, 10)
     elif not edges and encoding in _RANGES:
         edges = evenly(*_RANGES[encoding])
     elif not edges and encoding in ("length", "words"):
         edges = [2.0**power for power in range(12)]
-    elif not edges and column.minimum is not None and column.maximum is not None:
-        edges = evenly(column.minimum, column.maximum)
+    elif not edges:
+        edges = column.drift_edges()
     return {"edges": list(edges), "buckets": [str(bucket) for bucket in range(len(edges) + 1)]}
 
 

@@ -44,16 +44,30 @@ class _Dated:
         Raises:
             UserError: the file is not named as ``pattern`` says.
         """
+        name = self._part_in(path.name)
+        if not name:
+            raise UserError(f"{path}: {self.naming()}; rename or remove it.")
+        return name
+
+    def matches(self, file: str) -> bool:
+        """Whether a file's name is that of a part."""
+        return bool(self._part_in(file))
+
+    def naming(self) -> str:
+        """How files are named, for people."""
+        shown, example = (self.pattern.replace(f"{{{self.word}}}", text) for text in (self.written, self.example))
+        return f"a {self.word}'s file is named {shown}, for example {example}"
+
+    def _part_in(self, file: str) -> str:
         before, after = map(re.escape, self.pattern.split(f"{{{self.word}}}"))
-        found = re.fullmatch(f"{before}({self.expression}){after}", path.name)
+        found = re.fullmatch(f"{before}({self.expression}){after}", file, re.ASCII)
         try:
             if found:
                 self.span(found[1])
                 return found[1]
         except ValueError:  # week 53 of a year that has 52, the 30th of February
             pass
-        shown, example = (self.pattern.replace(f"{{{self.word}}}", text) for text in (self.written, self.example))
-        raise UserError(f"{path}: a {self.word}'s file is named {shown}, for example {example}; rename or remove it.")
+        return ""
 
     def file(self, name: str) -> Path:
         """Where a part lies."""
@@ -126,9 +140,17 @@ class One:
         Raises:
             UserError: it is not the file.
         """
-        if path.name != self.pattern:
-            raise UserError(f"{path}: all data lies in {self.file('')}; move what this holds there, or remove it.")
+        if not self.matches(path.name):
+            raise UserError(f"{path}: {self.naming()}; move what this holds there, or remove it.")
         return _stem(self.pattern)
+
+    def matches(self, file: str) -> bool:
+        """Whether a file's name is that of the data."""
+        return file == self.pattern
+
+    def naming(self) -> str:
+        """How the file is named, for people."""
+        return f"all data lies in {self.file('')}"
 
     def file(self, name: str) -> Path:
         """Where the data lies."""

@@ -94,10 +94,13 @@ class Regression:
         unit: for people.
         loss: what is minimised. ``squared`` aims at the mean and ``absolute`` at the median of any numbers; ``poisson``
             is for counts (0 or more), ``gamma`` for amounts above 0; both of these aim at the mean by its logarithm.
+        drift: the borders of the buckets that answers are counted in, ascending; left out, those of the answer's
+            column.
     """
 
     unit: str = ""
     loss: Loss = "squared"
+    drift: tuple[float, ...] = ()
     kind: ClassVar[TaskKind] = "regression"
     output: ClassVar[Output] = Output("prediction", "predictions")
 

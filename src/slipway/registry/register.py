@@ -29,12 +29,13 @@ from slipway.files import finite, read_json, read_yaml, whole_folder, write_json
 from slipway.git import changed, newest_change
 from slipway.learning.ensemble import MADE_BY, MARK, load_ensemble
 from slipway.learning.provenance import code_of_a_model, made_of
+from slipway.model.problem import PROBLEM
 from slipway.names import load_names
 from slipway.params import load_params
 from slipway.stretches import in_words
 
 CHALLENGER = "challenger"
-FLIGHTS_DVC = Path("data/flights.dvc")
+DATA_DVC = Path(f"{PROBLEM.parts.folder}.dvc")
 VERSION = "version"
 """The file in --out that names the version, for whoever goes on with it."""
 _SHA = re.compile(r"[0-9a-f]{40}")
@@ -82,7 +83,7 @@ def other_makings(then: Any, now: dict[str, str]) -> list[str]:
 
 def what_a_model_is_made_of() -> list[str]:
     """The files in Git that decide what a model becomes."""
-    return [*map(str, code_of_a_model()), "params.yaml", "dvc.yaml", str(FLIGHTS_DVC)]
+    return [*map(str, code_of_a_model()), "params.yaml", "dvc.yaml", str(DATA_DVC)]
 
 
 def lineage(metadata: dict[str, Any]) -> dict[str, str]:
@@ -116,8 +117,8 @@ def _git_sha(data_md5: str) -> str:
     tracked = tracked_md5()
     if tracked != data_md5:
         raise UserError(
-            f"the model was prepared from data with md5 {data_md5}, and {FLIGHTS_DVC} says {tracked}: "
-            "run `dvc add data/flights`, commit it, and `dvc repro`."
+            f"the model was prepared from data with md5 {data_md5}, and {DATA_DVC} says {tracked}: "
+            f"run `dvc add {PROBLEM.parts.folder}`, commit it, and `dvc repro`."
         )
     # Not HEAD: a commit that changes nothing of these would make the same files another version.
     return newest_change(*made_of_files)
@@ -125,12 +126,12 @@ def _git_sha(data_md5: str) -> str:
 
 def tracked_md5() -> str | None:
     """DVC's address of the data at this commit; None when the data is not tracked."""
-    if not FLIGHTS_DVC.exists():
+    if not DATA_DVC.exists():
         return None
     try:
-        md5: str = read_yaml(FLIGHTS_DVC)["outs"][0]["md5"]
+        md5: str = read_yaml(DATA_DVC)["outs"][0]["md5"]
     except (KeyError, IndexError, TypeError):
-        raise UserError(f"{FLIGHTS_DVC} names no md5: make it again with `dvc add data/flights`.") from None
+        raise UserError(f"{DATA_DVC} names no md5: make it again with `dvc add {PROBLEM.parts.folder}`.") from None
     return md5
 
 

@@ -326,8 +326,8 @@ class Registry:
         match = re.fullmatch(r"(?:models:/)?(?P<name>[^/@:]+)(?:@(?P<alias>[^/@:]+)|/(?P<version>\d+))", spec.strip())
         if not match:
             raise UserError(
-                f"{spec!r} names no model version: write NAME@ALIAS or NAME/NUMBER, such as flight-delay@champion "
-                "or flight-delay/3. A version is never called latest."
+                f"{spec!r} names no model version: write NAME@ALIAS or NAME/NUMBER, such as churn@champion "
+                "or churn/3. A version is never called latest."
             )
         name, alias = match["name"], match["alias"]
         aliases = self.aliases(name) if alias else {}

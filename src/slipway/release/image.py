@@ -1,17 +1,18 @@
 """Keep the Dockerfile's data layers in step with the data.
 
-  image                   write a layer for each month of reports/data.json into the Dockerfile
+  image                   write a layer for each part of reports/data.json into the Dockerfile
   image --check           change nothing; exit code 1 when the Dockerfile is out of step
 
-A Dockerfile cannot loop, so it holds a block between two comments with a COPY for each month, oldest first. A new month
-adds a line at the end: every layer below stays as it is, and a registry, which has those, is sent the new month only.
-An image has at most 127 layers, so a year that lies wholly before the newest 24 months becomes one layer, and so does a
-decade before the newest ten of those years: a month is moved when it is new, and once more each time it is merged.
+A Dockerfile cannot loop, so it holds a block between two comments with a COPY for each part, oldest first. A new part
+adds a line at the end: every layer below stays as it is, and a registry, which has those, is sent the new part only.
+An image has at most 127 layers, so what is older shares one: days a month's, weeks and months a year's, years a
+decade's. A part is moved when it is new, and once more each time it is merged.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,8 +26,13 @@ DOCKERFILE = Path("Dockerfile")
 MADE_BY = "python -m slipway prepare"
 BEGIN = "# data: begin (kept by `python -m slipway image`)"
 END = "# data: end"
-SINGLE_MONTHS = 24
-SINGLE_YEARS = 10
+_LEVELS: dict[str, tuple[tuple[int, int], ...]] = {
+    r"\d{4}-\d\d": ((24, 4), (10, 3)),
+    r"\d{4}-W\d\d": ((26, 4), (10, 3)),
+    r"\d{4}-\d\d-\d\d": ((14, 7), (12, 4), (10, 3)),
+}
+"""How parts are merged, by the form of their names: how many of the newest stand alone, and how much of the others'
+name is that of their common layer. Months and weeks: by year, then by decade; days: by month first."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,12 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the block, or compare it."""
-    months = sorted(read_json(args.report, MADE_BY, "months")["months"])
-    if not months:
-        raise UserError(f"{args.report} describes no month: make it again with `{MADE_BY}`.")
+    parts = sorted(read_json(args.report, MADE_BY, "parts")["parts"])
+    if not parts:
+        raise UserError(f"{args.report} describes no part: make it again with `{MADE_BY}`.")
     old = _read(args.file)
-    new = with_block(old, data_block(months), args.file)
-    span = f"{len(months)} months, {in_words(months)}"
+    new = with_block(old, data_block(parts), args.file)
+    span = f"{len(parts)} parts, {in_words(parts)}"
     if new == old:
         print(f"{args.file} is in step with the data: {span}")
         return 0
@@ -55,20 +61,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def data_block(months: Sequence[str]) -> list[str]:
-    """The COPY lines for ``months`` (YYYY-MM, ascending), what changes least first."""
-    single_years = {month[:4] for month in months[-SINGLE_MONTHS:]}
-    merged_years = sorted({month[:4] for month in months} - single_years)
-    merged_decades = {year[:3] for year in merged_years[:-SINGLE_YEARS]} - {
-        year[:3] for year in merged_years[-SINGLE_YEARS:]
-    }
-
-    def layer(month: str) -> str:
-        if month[:3] in merged_decades:
-            return f"{month[:3]}?-*"
-        return month if month[:4] in single_years else f"{month[:4]}-*"
-
-    return [f"COPY --from=data /layers/{name} /" for name in dict.fromkeys(map(layer, months))]
+def data_block(parts: Sequence[str]) -> list[str]:
+    """The COPY lines for ``parts`` (their names, ascending), what changes least first."""
+    levels = next((merged for form, merged in _LEVELS.items() if all(re.fullmatch(form, name) for name in parts)), ())
+    layers = dict(zip(parts, parts, strict=True))
+    merged = set(parts)
+    for alone, length in levels:
+        kept = {name[:length] for name in sorted(merged)[-alone:]}  # a year that has one of the newest is whole
+        longer = {name for name in merged if name[:length] not in kept}
+        layers = {part: name[:length] if name in longer else name for part, name in layers.items()}
+        merged = {name[:length] for name in longer}
+    names = [name if name in layers else f"{name}*" for name in dict.fromkeys(layers.values())]
+    return [f"COPY --from=data /layers/{name} /" for name in names]
 
 
 def with_block(dockerfile: str, block: list[str], path: Path) -> str:

@@ -219,7 +219,7 @@ def content_tag(target: str = TRAIN) -> str:
 def _hash_of(patterns: list[str], *, with_data: bool = True) -> str:
     """SHA-256 over names and content of the files that Git tracks, or would: what it ignores is left out.
 
-    Without data, a Dockerfile counts as one that copies no month: a new month makes no new server.
+    Without data, a Dockerfile counts as one that copies no data: new data makes no new server.
     """
     listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns)
     return _hash_of_files({name for name in listed.split("\0") if name}, Path(), with_data)

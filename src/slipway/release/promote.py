@@ -2,7 +2,7 @@
 
   promote --env production
                           the version that the alias champion stands for now
-  promote --env staging --model flight-delay/7
+  promote --env staging --model churn/7
                           this version
   promote --env production --expect 7
                           only if the alias still stands for version 7

@@ -24,7 +24,7 @@ from slipway.actions import Markdown, write_output, write_summary
 from slipway.errors import UserError
 from slipway.files import write_text
 from slipway.gate.decision import kept, slices, told
-from slipway.learning.metrics import HIGHER_IS_BETTER
+from slipway.model.problem import PROBLEM
 from slipway.names import NAMES_FILE, load_names
 from slipway.registry.registry import Registry, Version, open_registry
 from slipway.release.manifest import ServedModel, read_model_patch
@@ -121,7 +121,7 @@ def _warnings(env: str, decision: dict[str, Any] | None, new: Version, before: s
 
 
 def _registered(registry: Registry, new: Version, old: Version | None) -> Folded:
-    """What both were registered with: scores of their own trials, each on the months of its day."""
+    """What both were registered with: scores of their own trials, each on the data of its day."""
     _, metrics = registry.run_values(new)
     _, earlier = registry.run_values(old) if old else ({}, {})
     rows: list[tuple[Line, ...]] = []
@@ -137,9 +137,10 @@ def _registered(registry: Registry, new: Version, old: Version | None) -> Folded
 
 def _verdict(name: str, change: float) -> str:
     short = name.rpartition("-")[2].partition(".")[0]  # validation-auc.0 is the first member's trial's
-    if short not in HIGHER_IS_BETTER or not change:
+    metric = PROBLEM.metric.get(short)
+    if metric is None or not change:
         return ""
-    return "better" if (change > 0) is HIGHER_IS_BETTER[short] else "worse"
+    return "better" if metric.better(change, 0.0) else "worse"
 
 
 def _tag(version: Version | None, key: str) -> Line:

@@ -1,7 +1,7 @@
 """From a manifest or a version back to the data and the commit.
 
   trace production        what this environment serves
-  trace flight-delay@champion
+  trace churn@champion
                           a version of the registry
   trace k8s/serving/overlays/staging/model.yaml
                           any manifest that `slipway promote` wrote
@@ -71,7 +71,7 @@ def chain(what: str) -> list[Link]:
     if not path.exists():
         raise UserError(
             f"{path} is missing: name an environment ({', '.join(environments()) or 'none here: go to the root'}), a "
-            "manifest, or a version such as flight-delay/3 or flight-delay@champion."
+            "manifest, or a version such as churn/3 or churn@champion."
         )
     served = read_model_patch(path)
     if not served.version:
@@ -130,12 +130,12 @@ def _code(sha: str) -> Link:
 def _data(md5: str) -> Link:
     if not md5:
         return Link("data", "?", "no data was recorded")
-    commits = git("log", "--all", "--format=%H", "-S", md5, "--reverse", "--", "data/flights.dvc").split()
+    commits = git("log", "--all", "--format=%H", "-S", md5, "--reverse", "--", "data/*.dvc").split()
     end = cut_off()
     if end and (not commits or commits[0] in end):
         return Link("data", f"md5 {md5}", f"since when is not known, this clone is shallow: {HOW_TO_FETCH}")
     if not commits:
-        return Link("data", f"md5 {md5}", "no commit of this clone has data/flights.dvc with it")
+        return Link("data", f"md5 {md5}", "no commit of this clone has a .dvc file with it")
     return Link("data", f"md5 {md5}, since {_described(commits[0])}")
 
 

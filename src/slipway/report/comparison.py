@@ -9,10 +9,14 @@ from typing import Any
 
 from slipway.errors import UserError
 from slipway.files import read_json, read_yaml
+from slipway.learning.describe import ANSWER
 from slipway.learning.drift import Drift, drift
-from slipway.learning.train import DATA_REPORT, profile
-from slipway.params import Params, load_params
-from slipway.registry.register import FLIGHTS_DVC
+from slipway.learning.learner import settings
+from slipway.learning.profile import profile
+from slipway.learning.train import DATA_REPORT
+from slipway.model.problem import PROBLEM
+from slipway.params import Params
+from slipway.registry.register import DATA_DVC
 from slipway.report.document import Code, Inline, Line
 from slipway.report.pipeline import Differences, differences
 from slipway.report.revision import Revision, commit, uncommitted
@@ -34,14 +38,15 @@ class Side:
     data_md5: str
 
     @property
-    def months(self) -> dict[str, Any]:
-        """The months of reports/data.json by name."""
-        return (self.data or {}).get("months", {})
+    def parts(self) -> dict[str, Any]:
+        """The parts of reports/data.json by name."""
+        return (self.data or {}).get("parts", {})
 
     @property
     def holdout(self) -> str:
-        """The months the metrics are of."""
-        return in_words((self.details or {}).get("held_out", []))
+        """What the metrics are of, in words."""
+        details = self.details or {}
+        return details.get("holdout") or in_words(details.get("held_out", []))
 
 
 @dataclass(frozen=True)
@@ -59,37 +64,32 @@ class Comparison:
     origin: Line
 
     @property
-    def months(self) -> dict[str, str]:
-        """What became of each month since the base, as :func:`month_states` says; nothing where the base is silent."""
+    def parts(self) -> dict[str, str]:
+        """What became of each part since the base, as :func:`part_states` says; nothing where the base is silent."""
         if self.before is None or self.before.data is None:
-            return dict.fromkeys(sorted(self.after.months), "")
-        return month_states(self.before.months, self.after.months)
+            return dict.fromkeys(sorted(self.after.parts), "")
+        return part_states(self.before.parts, self.after.parts)
 
     @property
     def same_holdout(self) -> bool:
-        """Are both sides' metrics of the same flights?"""
+        """Are both sides' metrics of the same rows?"""
         before, after = self.before, self.after
         return bool(
             before
             and before.holdout == after.holdout
             and all(
-                before.months.get(name) == after.months.get(name) for name in (after.details or {}).get("held_out", [])
+                before.parts.get(name) == after.parts.get(name) for name in (after.details or {}).get("held_out", [])
             )
         )
 
 
-def month_states(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
-    """Each month of either side in order of time: added, removed, changed, or empty for as it was."""
+def part_states(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
+    """Each part of either side in order: added, removed, changed, or empty for as it was."""
     return {
         name: "added" if name not in before else "removed" if name not in after
         else "changed" if before[name] != after[name] else ""
         for name in sorted({**before, **after})
     }  # fmt: skip
-
-
-def late_rate(month: Mapping[str, Any]) -> float:
-    """The share of a month's flights with an answer that were late."""
-    return float(month["late"] / month["answered"]) if month["answered"] else 0.0
 
 
 def compare(base: Revision | None) -> Comparison:
@@ -98,27 +98,27 @@ def compare(base: Revision | None) -> Comparison:
     Raises:
         UserError: the pipeline has not been run, or a file of this work tree is broken.
     """
-    settings = load_params()
+    params = settings(PROBLEM)
     after = _work_tree()
     before = _at(base) if base else None
     changes = differences(base.sha if base else None)
-    moved, old, new = _drift(before, after, settings)
-    return Comparison(base, before, after, changes, moved, old, new, settings, _origin(base, before, after))
+    moved, old, new = _drift(before, after, params)
+    return Comparison(base, before, after, changes, moved, old, new, params, _origin(base, before, after))
 
 
 def _work_tree() -> Side:
     if not METRICS.exists():
         raise UserError(f"{METRICS} is missing: run `{MADE_BY}`, which trains and evaluates.")
-    read_json(METRICS, MADE_BY, "auc")  # DVC, which reads it below, takes a broken one for none
-    data = read_json(DATA_REPORT, MADE_BY, "months")
-    if not data["months"]:
-        raise UserError(f"{DATA_REPORT} describes no month: make it again with `{MADE_BY}`.")
+    read_json(METRICS, MADE_BY, PROBLEM.decides.name)  # DVC, which reads it below, takes a broken one for none
+    data = read_json(DATA_REPORT, MADE_BY, "parts", "buckets")
+    if not data["parts"]:
+        raise UserError(f"{DATA_REPORT} describes no part: make it again with `{MADE_BY}`.")
     experiment = read_yaml(EXPERIMENT) if EXPERIMENT.exists() else None
     return Side(
         data=data,
         details=read_json(SLICES, MADE_BY, "trained_on", "held_out", "slices"),
         experiment=experiment,
-        data_md5=_md5(read_yaml(FLIGHTS_DVC) if FLIGHTS_DVC.exists() else None),
+        data_md5=_md5(read_yaml(DATA_DVC) if DATA_DVC.exists() else None),
     )
 
 
@@ -127,7 +127,7 @@ def _at(base: Revision) -> Side:
         data=base.json(DATA_REPORT),
         details=base.json(SLICES),
         experiment=base.yaml(EXPERIMENT),
-        data_md5=_md5(base.yaml(FLIGHTS_DVC)),
+        data_md5=_md5(base.yaml(DATA_DVC)),
     )
 
 
@@ -154,20 +154,23 @@ def _origin(base: Revision | None, before: Side | None, after: Side) -> Line:
     return (*parts, ".")
 
 
-def _drift(before: Side | None, after: Side, settings: Params) -> tuple[list[Drift], str, str]:
-    """The newest month against what the base's model has learnt from; without a base, against the months before it."""
-    names = sorted(after.months)
+def _drift(before: Side | None, after: Side, params: Params) -> tuple[list[Drift], str, str]:
+    """The newest part against what the base's model has learnt from; without a base, against the parts before it."""
+    names = sorted(after.parts)
     newest = names[-1]
-    source = before if before and before.data and before.details else after
-    learnt = [name for name in (source.details or {}).get("trained_on", []) if name in source.months and name != newest]
+    source = before if before and before.parts and before.details else after
+    learnt = [name for name in (source.details or {}).get("trained_on", []) if name in source.parts and name != newest]
+    if not learnt and source is before and newest in source.parts:
+        learnt = [newest]  # one file, which grows
     if not learnt:
         return [], "", newest
+    then = profile([source.parts[name] for name in learnt])
     moved = drift(
-        profile([source.months[name] for name in learnt])["columns"],
-        after.months[newest]["columns"],
-        settings.report.drift_warning,
-        settings.report.drift_alert,
-        (source.data or {})["columns"],
-        (after.data or {})["columns"],
+        {ANSWER: then["answer"], **then["columns"]},
+        {ANSWER: after.parts[newest]["answer"], **after.parts[newest]["columns"]},
+        params.report.drift_warning,
+        params.report.drift_alert,
+        (source.data or {}).get("buckets", {}),
+        (after.data or {})["buckets"],
     )
     return moved, in_words(learnt), newest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from slipway.learning.metrics import HIGHER_IS_BETTER
+from slipway.model.problem import PROBLEM
 from slipway.params import Params
 from slipway.report.pipeline import Change
 from slipway.report.wording import comparable
@@ -13,12 +13,12 @@ from slipway.report.wording import comparable
 
 def judgement(name: str, change: Change) -> str:
     """better, worse or same by the metric's own direction; empty where it has none or a side is no number."""
-    higher = HIGHER_IS_BETTER.get(own_name(name))
-    if higher is None or not comparable(change):
+    metric = PROBLEM.metric.get(own_name(name))
+    if metric is None or not comparable(change):
         return ""
     if change.before == change.after:
         return "same"
-    return "better" if (change.after > change.before) == higher else "worse"
+    return "better" if metric.better(change.after, change.before) else "worse"
 
 
 def judged(metrics: Mapping[str, Change], as_what: str) -> list[str]:
@@ -27,8 +27,8 @@ def judged(metrics: Mapping[str, Change], as_what: str) -> list[str]:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Those that have a direction first, in the order the model's metrics are declared in."""
-    declared = list(HIGHER_IS_BETTER)
+    """The problem's metrics first, in the order they are declared in."""
+    declared = list(PROBLEM.metric)
     return sorted(
         names, key=lambda name: (declared.index(own_name(name)) if own_name(name) in declared else len(declared), name)
     )
@@ -51,8 +51,7 @@ def breaches(name: str, value: Any, settings: Params) -> bool:
 
 
 def _limits(name: str, settings: Params) -> tuple[float | None, float | None]:
-    gate = settings.gate.model_dump()
-    return gate.get(f"floor_{own_name(name)}"), gate.get(f"ceiling_{own_name(name)}")
+    return settings.gate.floors.get(own_name(name)), settings.gate.ceilings.get(own_name(name))
 
 
 def own_name(name: str) -> str:

@@ -75,7 +75,7 @@ def to_document(comparison: Comparison, plots: list[str]) -> Document:
     tone, lines = verdict(comparison)
     parts = [
         sections.metrics(comparison),
-        sections.months(comparison),
+        sections.parts(comparison),
         sections.schema(comparison),
         sections.drifted(comparison, sections.DRIFT_PLOT in plots),
         sections.parameters(comparison),

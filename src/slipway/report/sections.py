@@ -6,27 +6,35 @@ from collections.abc import Mapping
 from typing import Any
 
 from slipway.errors import UserError
+from slipway.learning.describe import in_words
 from slipway.learning.drift import panel
-from slipway.report.comparison import Comparison, late_rate
+from slipway.model.problem import PROBLEM
+from slipway.report.comparison import Comparison
 from slipway.report.document import Block, Code, Figure, Line, Paragraph, Section, Strong, Table
 from slipway.report.judgement import breaches, in_order, judgement, limit
 from slipway.report.pipeline import Change
 from slipway.report.search_plan import search_plan
-from slipway.report.wording import bar, comparable, number, setting, signed, spark
+from slipway.report.wording import answer_head, answers, bar, comparable, level, number, setting, signed, spark
 from slipway.stretches import gaps_in_words
 
 DRIFT_PLOT = "drift.svg"
+_NAME, _METRIC = PROBLEM.name, PROBLEM.decides
 _CAPTIONS = {
-    "calibration.svg": "Calibration: predicted chance of being late against the share that was late",
+    "calibration.svg": f"Calibration: predicted chance of {_NAME.answer} against the share that was",
     "curves.svg": "ROC and precision-recall curves on the hold-out",
-    "months.svg": "AUC and late rate by month",
-    "slices.svg": "AUC and late rate by origin and carrier",
+    "confusion.svg": f"Which {_NAME.answer} is taken for which",
+    "confidence.svg": "How sure the model is against how often it is right",
+    "predicted.svg": f"Predicted {_NAME.answer} against the actual one",
+    "residuals.svg": "How far predictions are off",
+    "groups.svg": "How well each group is ordered",
+    "parts.svg": f"{_METRIC.title} by {PROBLEM.parts.word}",
+    "slices.svg": f"{_METRIC.title} by {' and '.join(PROBLEM.slices)}",
     "importance.svg": "Share of the gain by feature",
 }
 
 
 def metrics(comparison: Comparison) -> Section:
-    """Every metric on both sides, judged where both are of the same flights."""
+    """Every metric on both sides, judged where both are of the same rows."""
     same, settings = comparison.same_holdout, comparison.settings
     rows: list[list[Line]] = []
     for name in in_order(comparison.differences.metrics):
@@ -43,7 +51,7 @@ def metrics(comparison: Comparison) -> Section:
     blocks: list[Block] = [Table(head, rows, frozenset(("before", "after", "change")))]
     before, after = comparison.before, comparison.after
     if before and before.holdout and not same:
-        why = "the change is the model's and the flights' together."
+        why = f"the change is the model's and the {_NAME.many}' together."
         if before.holdout == after.holdout:
             blocks.append(Paragraph(("The data of ", Code(after.holdout), f" has changed: {why}")))
         else:
@@ -53,36 +61,40 @@ def metrics(comparison: Comparison) -> Section:
     return Section("Metrics", blocks, weight=100)
 
 
-def months(comparison: Comparison) -> Section:
-    """Rows, late rate and AUC of each month, and what became of it since the base."""
-    after = comparison.after.months
-    before = comparison.before.months if comparison.before else {}
-    scored = {entry["name"]: entry for entry in (comparison.after.details or {}).get("slices", {}).get("month", [])}
-    top = max((late_rate(after.get(name) or before[name]) for name in comparison.months), default=0.0)
+def parts(comparison: Comparison) -> Section:
+    """Rows, answers and score of each part, and what became of it since the base."""
+    after = comparison.after.parts
+    before = comparison.before.parts if comparison.before else {}
+    scored = {entry["name"]: entry for entry in (comparison.after.details or {}).get("parts", [])}
+    top = max((abs((after.get(name) or before[name])["mean"] or 0.0) for name in comparison.parts), default=0.0)
     rows: list[list[Line]] = []
-    for name, state in comparison.months.items():
-        month = after.get(name) or before[name]
-        late = late_rate(month)
+    for name, state in comparison.parts.items():
+        part = after.get(name) or before[name]
         said: Line = Strong(state) if state else ""
         if state == "changed":
             old = before[name]
-            said = (Strong(state), f": {month['rows'] - old['rows']:+,} rows, {late - late_rate(old):+.1%} late")
+            said = (Strong(state), f": {part['rows'] - old['rows']:+,} rows; {in_words(old)}, now {in_words(part)}")
         entry = scored.get(name) if name in after else None
-        area = "" if entry is None else number(entry["auc"]) + ("" if entry["learnt"] else " held out")
-        rows.append(
-            [Code(name), f"{month['rows']:,}", f"{month['answered']:,}", f"{late:.1%}", bar(late, top), area, said]
-        )
-    note = f"{len(after)} months, {sum(month['rows'] for month in after.values()):,} rows."
-    if comparison.before and comparison.before.data is None:
+        score = "" if entry is None else number(entry[_METRIC.name]) + ("" if entry["learnt"] else " held out")
+        mean = "" if part["mean"] is None else bar(abs(part["mean"]), top)
+        rows.append([Code(name), f"{part['rows']:,}", f"{part['answered']:,}", answers(part), mean, score, said])
+    words = PROBLEM.parts.words if len(after) != 1 else PROBLEM.parts.word
+    note = f"{len(after)} {words}, {sum(part['rows'] for part in after.values()):,} rows."
+    if comparison.base and not before:
         note += " The base has no reports/data.json, so what changed in the data cannot be told."
-    elif comparison.before and not any(comparison.months.values()):
+    elif comparison.before and not any(comparison.parts.values()):
         note += " The data is as it was."
     if lacking := gaps_in_words(list(after)):
         note += f" {lacking}"
-    head = ("month", "rows", "with an answer", "late", "", "AUC", "since the base" if comparison.base else "")
+    head = (
+        PROBLEM.parts.word, "rows", "with an answer", answer_head(), "", _METRIC.title,
+        "since the base" if comparison.base else "",
+    )  # fmt: skip
+    if any(entry["learnt"] for entry in scored.values()):
+        note += f" The {_METRIC.title} of a {PROBLEM.parts.word} that was learnt from is flattering."
     blocks: list[Block] = [
-        Table(head, rows, frozenset(("rows", "with an answer", "late"))),
-        Paragraph(f"{note} The AUC of a month that was learnt from is flattering."),
+        Table(head, rows, frozenset(("rows", "with an answer", answer_head()))),
+        Paragraph(note),
     ]
     return Section("Data", blocks, weight=90)
 
@@ -104,7 +116,7 @@ def schema(comparison: Comparison) -> Section | None:
 
 
 def drifted(comparison: Comparison, drawn: bool) -> Section | None:
-    """How far each column of the newest month is from what the base learnt from; ``drawn``: is there a plot?"""
+    """How far each column of the newest part is from what the base learnt from; ``drawn``: is there a plot?"""
     if not comparison.drift:
         return None
     settings = comparison.settings.report
@@ -134,7 +146,7 @@ def drifted(comparison: Comparison, drawn: bool) -> Section | None:
     blocks: list[Block] = [
         Table(head, rows, frozenset(("PSI", "gain", "missing"))),
         Paragraph(
-            f"PSI is the population stability index between the months the base's model learnt from and the newest: "
+            f"PSI is the population stability index between what the base's model learnt from and the newest: "
             f"warning from {settings.drift_warning:g}, alert from {settings.drift_alert:g} (params.yaml). Gain is the "
             "column's share of what the model learnt; a drift matters where both are large. The small bars are the "
             "share of rows in each bucket; of many categories, those that moved most."
@@ -195,41 +207,42 @@ def search(comparison: Comparison) -> Section | None:
 
 
 def sliced(comparison: Comparison) -> Section | None:
-    """AUC of each slice on both sides, where both are of the same flights."""
+    """What decides in each slice on both sides, where both are of the same rows."""
     after = (comparison.after.details or {}).get("slices", {})
     before = ((comparison.before.details if comparison.before else None) or {}).get("slices", {})
     gate = comparison.settings.gate
     same = comparison.same_holdout
+    means = any("mean_answer" in entry for kind in after for entry in after[kind])
     rows: list[list[Line]] = []
     fallen: list[str] = []
     for kind in after:
-        if kind == "month":
-            continue
         old = {entry["name"]: entry for entry in before.get(kind, [])} if same else {}
         for entry in after[kind]:
-            change = Change(old.get(entry["name"], {}).get("auc"), entry["auc"])
+            change = Change(old.get(entry["name"], {}).get(_METRIC.name), entry[_METRIC.name])
             said: Line = ""
             if entry["rows"] < gate.slice_min_rows:
                 said = "too few to judge"
-            elif comparable(change) and change.before - change.after > gate.slice_max_drop:
+            elif comparable(change) and _METRIC.gain(change.before, change.after) > gate.slice_max_drop:
                 said = Strong(f"lost more than {gate.slice_max_drop:g}")
                 fallen.append(f"{kind} {entry['name']}")
             rows.append(
                 [
-                    kind, Code(entry["name"]), f"{entry['rows']:,}", f"{entry['base_rate']:.1%}",
+                    kind, Code(entry["name"]), f"{entry['rows']:,}", *([level(entry["mean_answer"])] if means else []),
                     *([number(change.before)] if same else []), number(change.after),
                     *([signed(change)] if same else []), said,
                 ]
             )  # fmt: skip
     if not rows:
         return None
-    summary = f"AUC of {len(rows)} slices of {comparison.after.holdout}"
+    title = _METRIC.title
+    summary = f"{title} of {len(rows)} slices of {comparison.after.holdout}"
     if fallen:
         summary += f"; lost more than {gate.slice_max_drop:g}: {', '.join(fallen)}"
     elif same:
         summary += f"; none lost more than {gate.slice_max_drop:g}"
-    head = ("by", "slice", "rows", "late", *(("before", "after", "change") if same else ("AUC",)), "")
-    right = frozenset(("rows", "late", "before", "after", "change", "AUC"))
+    sides = ("before", "after", "change") if same else (title,)
+    head = ("by", "slice", "rows", *((answer_head(),) if means else ()), *sides, "")
+    right = frozenset(("rows", answer_head(), "before", "after", "change", title))
     return Section("Slices", [Table(head, rows, right)], weight=40, summary=summary)
 
 
@@ -241,11 +254,9 @@ def plots(names: list[str]) -> Section | None:
 
 def _gain_by_column(details: Mapping[str, Any]) -> dict[str, float]:
     """The features' shares of the gain, added up by the column they are made from."""
-    from slipway.model.features import FEATURES
-
     share = {entry["feature"]: entry["share"] for entry in details.get("importance", [])}
     found: dict[str, float] = {}
-    for feature in FEATURES:
+    for feature in PROBLEM.features:
         if feature.name in share:
             found[feature.source] = found.get(feature.source, 0.0) + share[feature.name]
     return found

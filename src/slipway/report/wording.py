@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from slipway.model.problem import PROBLEM
+from slipway.problem import Binary, MultiClass
 from slipway.report.document import Code, Glyphs, Inline, Line, inlines
 from slipway.report.pipeline import Change
 
@@ -40,6 +43,28 @@ def signed(change: Change) -> str:
     if isinstance(difference, int):
         return f"{difference:+,}"
     return f"{difference:+.{_DIGITS}f}" if abs(difference) >= 10**-_DIGITS else f"{difference:+.1g}"
+
+
+def answer_head() -> str:
+    """What stands over the answers' means: `late`, `mean price`; over the class that is met most, `most often`."""
+    if isinstance(PROBLEM.task, MultiClass):
+        return f"{PROBLEM.name.answer}, most often"
+    return PROBLEM.name.answer if isinstance(PROBLEM.task, Binary) else f"mean {PROBLEM.name.answer}"
+
+
+def level(mean: float | None) -> str:
+    """A mean of answers: a share in percent where the answer is yes or no."""
+    if mean is None:
+        return "–"
+    return f"{mean:.1%}" if isinstance(PROBLEM.task, Binary) else f"{mean:,.4g}"
+
+
+def answers(part: Mapping[str, Any]) -> str:
+    """A part's answers in a few words, to stand under :func:`answer_head`."""
+    if not isinstance(PROBLEM.task, MultiClass):
+        return level(part["mean"])
+    most = max(part["answer"]["buckets"].items(), key=lambda pair: pair[1], default=None)
+    return "–" if most is None else f"{most[0]} {most[1] / part['answered']:.1%}"
 
 
 def bar(value: float, top: float, cells: int = 10) -> Glyphs:

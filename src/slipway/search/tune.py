@@ -27,8 +27,10 @@ from typing import Any
 
 from slipway.errors import UserError
 from slipway.files import check_replaceable, whole_folder, write_json
+from slipway.model.problem import PROBLEM
 from slipway.search.experiment import Experiment, read_experiment
 from slipway.search.katib import EXPERIMENT_LABEL, FAILED, KILLED, OUT, STOPPED, SUCCEEDED, TRIALS, UNAVAILABLE
+from slipway.search.objective import check_objective
 from slipway.search.trial import Processes, Trial, run_trial
 
 EXPERIMENT = Path("k8s/katib/experiment.yaml")
@@ -50,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
             raise UserError(f"--{flag.replace('_', '-')} is {count}, expected at least {least}.")
     check_replaceable(args.out, TRIALS)
     experiment = read_experiment(args.experiment)
+    if _trains(experiment):
+        check_objective(experiment, PROBLEM)
     most = min(args.max_trials or sys.maxsize, experiment.spec.max_trial_count or sys.maxsize)
     if most == sys.maxsize and experiment.goal is None and experiment.algorithm != "grid":
         raise UserError(f"{experiment.path} has no maxTrialCount and no goal, so it never ends: add --max-trials.")
@@ -63,6 +67,11 @@ def run(args: argparse.Namespace) -> int:
         write_json(folder / TRIALS, search.as_trial_list())
     print(f"{args.out / TRIALS}  {search.verdict}")
     return 0 if succeeded else 1
+
+
+def _trains(experiment: Experiment) -> bool:
+    """Whether the trials are `slipway train`, of which it is known what they print and take."""
+    return {"slipway", "train"} <= set(experiment.container.command or [])
 
 
 class Search:

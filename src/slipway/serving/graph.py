@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from slipway.files import read_json
-from slipway.learning.ensemble import MADE_BY, import_xgboost
+from slipway.learning.ensemble import MADE_BY
+from slipway.learning.xgboost import import_xgboost
 from slipway.serving.requests import Refusal, RequestReader
 
 MISSING = -9999.0

@@ -14,7 +14,7 @@ import orjson
 
 from slipway.errors import UserError
 from slipway.files import read_json
-from slipway.learning.ensemble import GOLDEN_TOLERANCE, MADE_BY, load_ensemble
+from slipway.learning.ensemble import MADE_BY, load_ensemble, out_of_tolerance
 from slipway.serving.requests import MAX_ROWS, Refusal, RequestReader
 from slipway.serving.traffic import Traffic
 
@@ -64,7 +64,7 @@ class MemberEngine:
 
     def __init__(self, folder: Path) -> None:
         ensemble = load_ensemble(folder)
-        self.name = f"xgboost {ensemble.metadata['xgboost']}"
+        self.name = str(ensemble.metadata["library"])
         self.predict = ensemble.predict
 
 
@@ -139,7 +139,7 @@ def load_model(
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder: name a model folder, as `{MADE_BY}` makes one.")
-    schema = read_json(folder / "schema.json", MADE_BY, "columns")
+    schema = read_json(folder / "schema.json", MADE_BY, "columns", "tolerance")
     profile = read_json(folder / "profile.json", MADE_BY, "rows", "columns")
     golden = read_json(folder / "golden.json", MADE_BY, "rows", "answers")
     metadata = read_json(folder / "metadata.json", MADE_BY, "members")
@@ -164,10 +164,10 @@ def load_model(
         ) from None
     if answers.shape != expected.shape or not len(expected):
         raise UserError(f"{folder}: {answers.shape[0]} golden rows and {expected.shape[0]} answers: expected as many.")
-    worst = float(np.abs(answers - expected).max())
-    if not worst <= GOLDEN_TOLERANCE:
+    if out_of_tolerance(answers, expected, schema["tolerance"]):
+        worst = float(np.abs(answers - expected).max())
         raise UserError(
-            f"{folder} answers its golden rows wrongly (off by {worst:.3g}, at most {GOLDEN_TOLERANCE:g} is rounding) "
+            f"{folder} answers its golden rows wrongly (off by {worst:.3g}, which is more than rounding) "
             f"with {engine.name}: register the model again with the libraries that serve it."
         )
     loaded = datetime.now(UTC)

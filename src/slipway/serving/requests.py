@@ -18,7 +18,8 @@ import msgspec
 import numpy as np
 import orjson
 
-from slipway.model.features import row_encoder
+from slipway.problem.features import bounds as _bounds
+from slipway.problem.features import row_encoder
 
 MAX_ROWS = 1024
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
@@ -356,19 +357,6 @@ def _check(column: dict[str, Any]) -> Callable[[Any], bool]:
     if not column["nullable"]:
         return check
     return lambda value: value is None or check(value)
-
-
-def _bounds(feature: dict[str, Any], column: dict[str, Any]) -> tuple[float, float]:
-    """The smallest and the largest value of an encoded feature."""
-    if feature["encoding"] == "code":
-        return 0.0, float(len(column["categories"]) - 1)
-    if feature["encoding"] == "weekday":
-        return 0.0, 6.0
-    if feature["encoding"] == "minutes":
-        return 0.0, 1440.0
-    if column["minimum"] is None or column["maximum"] is None:
-        return -_LARGEST_FLOAT32, _LARGEST_FLOAT32
-    return column["minimum"], column["maximum"]
 
 
 def _tensor(value: Any, position: int) -> tuple[str, list[int], str, list[Any]]:

@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from slipway.model.schema import DRIFT_BUCKETS
-
 FLUSH_ROWS = 512
 SCORE_BUCKETS = 20
 BATCH_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -23,19 +21,17 @@ MAX_BUCKETS = 128
 """Series a column: of more categories than this, those that training saw least share one bucket."""
 _HALF = 0.5
 _LOG = logging.getLogger("uvicorn.error")
-_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 class Traffic:
     """Bucket counts of one model version since it was loaded.
 
     Args:
-        schema: the model's ``schema.json``; the first feature of a column stands for the column.
+        schema: the model's ``schema.json``, which says how each column is counted.
         profile: the model's ``profile.json``.
     """
 
     def __init__(self, schema: dict[str, Any], profile: dict[str, Any]) -> None:
-        columns = {column["name"]: column for column in schema["columns"]}
         self.rows = 0
         self.uncounted = 0
         self.score_sum = 0.0
@@ -43,12 +39,10 @@ class Traffic:
         self.batches = np.zeros(len(BATCH_ROWS) + 1, dtype=np.int64)
         self._pending: list[tuple[np.ndarray, np.ndarray]] = []
         self._pending_rows = 0
-        self._columns: dict[str, _ColumnCounts] = {}
-        for position, feature in enumerate(schema["features"]):
-            if feature["source"] not in self._columns:
-                self._columns[feature["source"]] = _ColumnCounts(
-                    position, feature, columns[feature["source"]], profile["columns"][feature["source"]]
-                )
+        self._columns = {
+            column["name"]: _ColumnCounts(profile=profile["columns"][column["name"]], **column["drift"])
+            for column in schema["columns"]
+        }
 
     def add(self, features: np.ndarray, probabilities: np.ndarray) -> None:
         """Take note of a batch of answered rows: float32, shapes (rows, features) and (rows,)."""
@@ -106,7 +100,7 @@ class Traffic:
 
 
 class _ColumnCounts:
-    """Counts one feature's values under the names of its column's buckets.
+    """Counts one feature's values under the names of its column's buckets: ``drift`` of a column in schema.json.
 
     Attributes:
         buckets: their names, in order.
@@ -115,26 +109,20 @@ class _ColumnCounts:
         counts, missing: the same of live rows.
     """
 
-    def __init__(self, position: int, feature: dict[str, Any], column: dict[str, Any], profile: dict[str, Any]) -> None:
-        self._position = position
-        self._edges: np.ndarray | None = None
+    def __init__(self, feature: int, edges: list[float], buckets: list[str], profile: dict[str, Any]) -> None:
+        self._position = feature
+        self._edges = np.array(edges, dtype=np.float64) if edges or len(buckets) == 1 else None
         self._places: np.ndarray | None = None
         seen: dict[str, int] = profile["buckets"]
-        if feature["encoding"] == "code":
-            names = list(column["categories"])
-            self.buckets = _most(names, seen)
-            if len(self.buckets) < len(names):
+        self.buckets = buckets
+        if self._edges is None:
+            self.buckets = _most(buckets, seen)
+            if len(self.buckets) < len(buckets):
                 place = {name: number for number, name in enumerate(self.buckets)}
-                self._places = np.array([place.get(name, len(place)) for name in names])
-                self.buckets.append(_not_in(names, OTHER))
-                rest = sum(seen.get(name, 0) for name in names if name not in place)
+                self._places = np.array([place.get(name, len(place)) for name in buckets])
+                rest = sum(seen.get(name, 0) for name in buckets if name not in place)
+                self.buckets.append(_not_in(buckets, OTHER))
                 seen = {name: seen.get(name, 0) for name in place} | {self.buckets[-1]: rest}
-        elif feature["encoding"] == "weekday":
-            self.buckets = list(_WEEKDAYS)
-        else:
-            edges = _edges(feature["encoding"], column)
-            self._edges = np.array(edges, dtype=np.float64)
-            self.buckets = [str(bucket) for bucket in range(len(edges) + 1)]
         self.nothing = _not_in(self.buckets, MISSING)
         self.trained = [*(seen.get(bucket, 0) for bucket in self.buckets), profile["missing"]]
         self.counts = np.zeros(len(self.buckets), dtype=np.int64)
@@ -163,15 +151,3 @@ def _not_in(names: list[str], name: str) -> str:
     while name in names:
         name = f"({name})"
     return name
-
-
-def _edges(encoding: str, column: dict[str, Any]) -> list[float]:
-    """The borders of :func:`slipway.model.schema.drift_edges` for an encoded value, from ``schema.json`` alone."""
-    if encoding == "minutes":
-        clocks = [2400 * step // DRIFT_BUCKETS for step in range(1, DRIFT_BUCKETS)]
-        # 3:60 is no time of day: whatever is past it is past 4:00.
-        return [float(clock // 100 * 60 + min(clock % 100, 60)) for clock in clocks]
-    low, high = column["minimum"], column["maximum"]
-    if low is None or high is None:
-        return []
-    return [low + (high - low) * step / DRIFT_BUCKETS for step in range(1, DRIFT_BUCKETS)]
