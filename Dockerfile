@@ -60,9 +60,11 @@ RUN pip install --root /layer --no-deps --require-hashes --no-cache-dir --no-com
 FROM base AS data
 WORKDIR /build
 COPY data data
-RUN find data/prepared -name '*.npy' ! -name '*.ids.npy' | while read -r matrix; do \
-      part=$(basename "$matrix" .npy); \
-      find data -mindepth 2 -name "*$part*" -exec install -D --mode=0444 {} "/layers/$part/app/{}" ';' || exit 1; \
+RUN for matrix in data/prepared/*.npy; do \
+      part=$(basename "$matrix" .npy); part=${part%.ids}; \
+      for file in data/*/*"$part"*; do \
+        install -D --mode=0444 "$file" "/layers/$part/app/$file" || exit 1; \
+      done; \
     done \
  && find /layers -exec touch --date=1980-01-01Z {} +
 
