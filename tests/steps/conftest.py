@@ -21,6 +21,7 @@ NAME = "acme/numbers"
 DIGEST = "sha256:" + "ab" * 32
 NAMES = {
     "model": "numbers",
+    "folder": "data/numbers",
     "repository": NAME,
     "images": {name: f"ghcr.io/acme/numbers/{name}" for name in ("train", "serve", "loop", "mlflow")},
     "storage": {"data": "s3://acme/dvc", "models": "s3://acme/mlflow", "artifacts": "s3://acme/workflows"},
