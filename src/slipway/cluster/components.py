@@ -20,7 +20,7 @@ class Component:
         folder: the kustomization, in the repository.
         namespace: where its workloads run.
         workloads: `deployment/NAME`, `statefulset/NAME`: each is rolled out before the next component begins.
-        resources: custom resources as `KIND/NAME`: each is `Deployed` by its controller.
+        resources: custom resources as `KIND/NAME`: each is `Deployed`, and the pods made of it are ready.
         definitions: the CRDs it brings, and the version of each that this repository uses.
     """
 

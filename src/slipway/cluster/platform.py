@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ import yaml
 
 from slipway.cluster.components import Component, Secret, components, secrets
 from slipway.cluster.kubectl import find, kubectl
+from slipway.cluster.pods import Object, hindrances, up
 from slipway.errors import UserError
 from slipway.names import NAMES_FILE, Names, load_names
 
@@ -29,6 +31,10 @@ _NOT_BUILT = f"@sha256:{'0' * 64}"
 _BUILD = "names an image that was never built: run the workflow `serve-image`, and merge what it proposes."
 _PINNED = ("k8s/platform/mlflow", "argo/workflows")
 _APPLY = ("apply", "--server-side", "--force-conflicts", "--field-manager=slipway", "--filename=-")
+_PACE = 2
+"""Seconds between two looks at what is not up yet."""
+_MADE_OF = {"eventbus": "statefulset", "eventsource": "deployment", "sensor": "deployment"}
+"""What Argo Events makes of each; a label `KIND-name` says of which."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,15 +130,13 @@ def _component(component: Component) -> Iterator[str]:
             yield f"The definition {name} is missing: {again}."
         elif version not in [it["name"] for it in found["spec"]["versions"] if it.get("served")]:
             yield f"The definition {name} does not serve {version}: a version of it that is not ours is installed."
-    for workload in component.workloads:
-        found = find(workload, component.namespace)
-        if found is None:
-            yield f"{workload} is missing in namespace {component.namespace}: {again}."
-        elif not found.get("status", {}).get("readyReplicas"):
-            yield (
-                f"{workload} in namespace {component.namespace} has no ready pod: "
-                f"`kubectl describe {workload} --namespace {component.namespace}` says why."
-            )
+    yield from unready(component, again)
+
+
+def unready(component: Component, again: str = "nobody made it") -> Iterator[str]:
+    """What of a component is not up, a sentence each with the words of whoever hinders it."""
+    for name in component.workloads:
+        yield from _workload(name, find(name, component.namespace), component, again)
     for resource in component.resources:
         found = find(resource, component.namespace)
         if found is None:
@@ -144,6 +148,24 @@ def _component(component: Component) -> Iterator[str]:
                     f"{resource} in namespace {component.namespace} is not {condition['type']}: "
                     f"{condition.get('message') or condition.get('reason') or 'it does not say why'}."
                 )
+        # `Deployed` is said as soon as the workload is made, whether or not a pod of it ever runs.
+        kind, _, name = resource.partition("/")
+        made = kubectl(
+            "get", _MADE_OF[kind], f"--namespace={component.namespace}", f"--selector={kind}-name={name}", "-o=json"
+        )
+        items = json.loads(made)["items"]
+        if not items:
+            yield f"{resource} in namespace {component.namespace} has no {_MADE_OF[kind]} yet: its controller makes it."
+        for it in items:
+            yield from _workload(f"{_MADE_OF[kind]}/{it['metadata']['name']}", it, component, again)
+
+
+def _workload(name: str, found: Object | None, component: Component, again: str) -> Iterator[str]:
+    if found is None:
+        yield f"{name} is missing in namespace {component.namespace}: {again}."
+    elif not up(found):
+        said = list(hindrances(found))
+        yield from said or [f"{name} in namespace {component.namespace} is not rolled out yet."]
 
 
 def _rivals(ours: str) -> Iterator[str]:
@@ -175,14 +197,13 @@ def _install(component: Component, seconds: int) -> None:
         raise UserError(f"{component.folder} {_BUILD}")
     print(f"{component.name}: {component.folder}", flush=True)
     kubectl(*_APPLY, stdin=text, seconds=seconds)
-    limit = f"--timeout={seconds}s"
     if crds := [name for name, _ in component.definitions]:
-        kubectl("wait", "--for=condition=Established", "crd", *crds, limit, seconds=seconds + 30)
-    where = f"--namespace={component.namespace}"
-    for workload in component.workloads:
-        kubectl("rollout", "status", workload, where, limit, seconds=seconds + 30)
-    for resource in component.resources:
-        kubectl("wait", "--for=condition=Deployed", resource, where, limit, seconds=seconds + 30)
+        kubectl("wait", "--for=condition=Established", "crd", *crds, f"--timeout={seconds}s", seconds=seconds + 30)
+    deadline = time.monotonic() + seconds
+    while left := list(unready(component)):
+        if time.monotonic() > deadline:
+            raise UserError(f"{component.name} did not come up in {seconds} seconds:\n" + "\n".join(left))
+        time.sleep(_PACE)
 
 
 def _built(folder: Path) -> str:
