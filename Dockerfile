@@ -24,10 +24,15 @@ ENV HOME=/tmp \
 
 
 # Packages are compiled once here, or every start would compile them. An "unchecked-hash" .pyc holds no timestamp.
+#
+# A replica waits for what a node must fetch: the packages' own tests are left out, and what botocore knows of Amazon's
+# other services (s3 is where models lie, sts is who a pod is).
 FROM base AS serve-packages
 COPY requirements/serve.txt /requirements/
 RUN pip install --root /layer --no-deps --require-hashes --no-cache-dir --no-compile --disable-pip-version-check \
       --root-user-action ignore --no-warn-script-location -r /requirements/serve.txt \
+ && find /layer -type d -name tests -prune -exec rm -r {} + \
+ && find /layer -type d -path '*/botocore/data/*' -prune ! -name s3 ! -name sts -exec rm -r {} + \
  && python -m compileall -q -s /layer -p / --invalidation-mode unchecked-hash /layer \
  && find /layer -exec touch --no-dereference --date=1980-01-01Z {} +
 
@@ -69,12 +74,23 @@ RUN for matrix in data/prepared/*.npy; do \
  && find /layers -exec touch --date=1980-01-01Z {} +
 
 
-# What all but MLflow run. The folders that a run writes to are the user's; all else is root's.
+# What all but the server and MLflow run. The folders that a run writes to are the user's; all else is root's.
 FROM base AS code
 WORKDIR /layer/app
 COPY src/slipway src/slipway
 RUN python -m compileall -q -s /layer -p / --invalidation-mode unchecked-hash src \
  && install --directory --owner=10001 --group=10001 build models reports \
+ && chmod --recursive u=rwX,go=rX /layer \
+ && find /layer -exec touch --date=1980-01-01Z {} +
+
+
+# What answers requests, and nothing of what learns, or of yours: a model's folder says all that its answers need.
+FROM base AS serve-code
+WORKDIR /layer/app
+COPY src/slipway/*.py src/slipway/
+COPY src/slipway/problem src/slipway/problem
+COPY src/slipway/serving src/slipway/serving
+RUN python -m compileall -q -s /layer -p / --invalidation-mode unchecked-hash src \
  && chmod --recursive u=rwX,go=rX /layer \
  && find /layer -exec touch --date=1980-01-01Z {} +
 
@@ -109,7 +125,7 @@ RUN PYTHONPATH=/layer/app/src python -m slipway image --check \
 
 FROM base AS serve
 COPY --from=serve-packages /layer /
-COPY --from=code /layer /
+COPY --from=serve-code /layer /
 WORKDIR /app
 USER 10001:10001
 EXPOSE 8080

@@ -16,4 +16,4 @@ lock --generate-hashes uv.in -o uv.txt
 lock --generate-hashes graph.in -o graph.txt "$@"
 # Nor do the callers and the server of other makers that tests/serving/test_clients.py runs.
 lock --generate-hashes clients.in -o clients.txt "$@"
-lock --override overrides.txt --generate-hashes mlserver.in -o mlserver.txt "$@"
+lock --override overrides.txt --override mlserver-overrides.txt --generate-hashes mlserver.in -o mlserver.txt "$@"

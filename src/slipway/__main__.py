@@ -10,7 +10,7 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 
 from slipway.addresses import masked
 from slipway.errors import UserError
@@ -78,7 +78,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     verb = command_line().parse_args(argv[:1]).verb
     try:
-        module = importlib.import_module(VERBS[verb][0])
+        module = _module(verb)
         parser = argparse.ArgumentParser(
             prog=f"python -m slipway {verb}",
             description=module.__doc__,
@@ -113,6 +113,14 @@ def main(argv: list[str] | None = None) -> int:
         print(f"slipway {verb}: {said}", file=sys.stderr)
         _leave_with_the_pod(f"slipway {verb}: {said}")
         return 2
+
+
+def _module(verb: str) -> ModuleType:
+    """A verb's module. An image holds what its own verbs need, and no more."""
+    try:
+        return importlib.import_module(VERBS[verb][0])
+    except ModuleNotFoundError as error:
+        raise UserError(f"this verb needs {error.name}, which is not installed here.") from None
 
 
 _TERMINATION_LOG, _TERMINATION_BYTES = Path("/dev/termination-log"), 1000

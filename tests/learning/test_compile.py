@@ -20,9 +20,10 @@ from tests.sample import TOLERANCE
 from tests.serving.conftest import *  # noqa: F403  the fixtures: a model
 
 
-def test_equals_xgboost_on_every_real_flight(folder: Path, features: np.ndarray) -> None:
+def test_equals_xgboost_on_every_flight(folder: Path, features: np.ndarray) -> None:
     difference = np.abs(
-        CompiledEngine(folder / "ensemble.onnx").predict(features) - load_ensemble(folder).predict(features)
+        CompiledEngine(folder / "ensemble.onnx", "probability", 16).predict(features)
+        - load_ensemble(folder).predict(features)
     )
     assert len(features) == 6000
     assert difference.max() <= 2e-7  # float32 has 24 bits: one or two units in the last place of a probability
@@ -32,7 +33,7 @@ def test_equals_xgboost_on_thresholds_and_missing_values(folder: Path) -> None:
     ensemble = load_ensemble(folder)
     rows = probes(ensemble.members, 16, 4096)
     assert np.isnan(rows).any() and len(np.unique(rows[:, 0])) > 10
-    answers = CompiledEngine(folder / "ensemble.onnx").predict(rows)
+    answers = CompiledEngine(folder / "ensemble.onnx", "probability", 16).predict(rows)
     assert np.abs(answers - ensemble.predict(rows)).max() <= TOLERANCE / STRICTER
 
 

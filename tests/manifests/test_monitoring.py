@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 import yaml
 
-from slipway.learning.prepare import sample
 from slipway.names import load_names
 from tests.manifests.strict import faults
 from tests.manifests.test_serving import build
 from tests.services.processes import free_ports
 from tests.serving.conftest import *  # noqa: F403  the fixtures: a model and a server with it
 from tests.serving.conftest import ROOT, Server, serving, until
+from tests.serving.departures import departures, sample
 
 MONITORING = ROOT / "k8s/monitoring"
 RULES = sorted((MONITORING / "rules").glob("*.yaml"))
@@ -203,9 +203,9 @@ class Prometheus:
 
 
 def hurried(text: str) -> str:
-    """Rules and queries with their windows cut to what a test can wait for."""
+    """Rules and queries with their windows cut to what a test can wait for, and a dashboard's choices made."""
     text = re.sub(r"\[(5m|10m|1h|7d|\$__rate_interval)\]", "[30s]", text)
-    return text.replace('namespace=~"$namespace"', 'namespace=~".*"')
+    return text.replace('namespace=~"$namespace"', 'namespace=~".*"').replace("$column", "late")
 
 
 @pytest.fixture(scope="module")
@@ -256,17 +256,6 @@ def answers(prometheus: Prometheus) -> bool:
         return False
 
 
-@pytest.fixture(scope="module")
-def july(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The first 6,000 flights of July, checked."""
-    from slipway.learning.check import read_part
-    from slipway.learning.data import sample_parts
-
-    path = tmp_path_factory.mktemp("july") / "2013-07.csv"
-    path.write_text("\n".join(sample_parts(["2013-07"])["2013-07"].splitlines()[:6001]) + "\n")
-    return read_part(path)
-
-
 def requests(month: Any) -> list[dict[str, Any]]:
     """Twelve requests of 200 flights each, every one from the whole month: any window of them looks like it."""
     return [{"rows": sample(month.iloc[start::12])} for start in range(12)]
@@ -274,9 +263,9 @@ def requests(month: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.services
 def test_a_real_prometheus_answers_every_panel_and_sees_the_drift(
-    watched: tuple[Server, Prometheus], month: Any, july: Any, rows: Any
+    watched: tuple[Server, Prometheus], month: Any, rows: Any
 ) -> None:
-    """The month it was trained on raises no drift alert; July's flights raise it for the temperature."""
+    """The month it was trained on raises no drift alert; July's flights raise it for what is warm, and nothing else."""
     server, prometheus = watched
 
     def send(bodies: list[dict[str, Any]]) -> None:
@@ -307,7 +296,7 @@ def test_a_real_prometheus_answers_every_panel_and_sees_the_drift(
     silent: list[str] = []
     assert until(lambda: not silent_ones(prometheus, queries, silent), 30), silent
 
-    send(requests(july))
+    send(requests(departures(7)))
     assert until(lambda: "temp" in drifted(), 30), prometheus.query("slipway:drift_psi")
     assert not drifted() & {"distance", "origin", "carrier"}
     health = prometheus.get("rules")

@@ -1,9 +1,10 @@
-"""A small model on real flights, its folder, and a real server process around it."""
+"""A small model, its folder, and a real server process around it."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,30 +18,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from slipway.learning.ensemble import save_ensemble
-from slipway.learning.prepare import sample
-from slipway.learning.profile import profile, score_buckets
-from tests.sample import NAMES, PROBLEM, answer, describe, encode, schema_json
+from slipway.learning.compile import compile_ensemble
+from tests.serving.departures import departures, encode, sample, train
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "not-a-secret-in-a-test"  # noqa: S105
 
 
 @pytest.fixture(scope="session")
-def month(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The first 6,000 flights of January, checked."""
-    from slipway.learning.check import read_part
-    from slipway.learning.data import sample_parts
-
-    path = tmp_path_factory.mktemp("data") / "2013-01.csv"
-    path.write_text("\n".join(sample_parts(["2013-01"])["2013-01"].splitlines()[:6001]) + "\n")
-    return read_part(path)
+def month() -> Any:
+    """6,000 departures of January, as a checked part has them."""
+    return departures(1)
 
 
 @pytest.fixture(scope="session")
 def features(month: Any) -> np.ndarray:
     """Their features: float32, shape (rows, features)."""
-    return np.ascontiguousarray(encode(month))
+    return encode(month)
 
 
 @pytest.fixture(scope="session")
@@ -50,18 +44,14 @@ def rows(month: Any) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def bare_folder(month: Any, rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bare_folder(month: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder that was never compiled: two members of 25 trees."""
-    return _train(month, rows, tmp_path_factory.mktemp("bare") / "model", seed=1)
+    return train(tmp_path_factory.mktemp("bare") / "model", month, seed=1)
 
 
 @pytest.fixture(scope="session")
 def folder(bare_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same model, compiled."""
-    import shutil
-
-    from slipway.learning.compile import compile_ensemble
-
     path = tmp_path_factory.mktemp("compiled") / "model"
     shutil.copytree(bare_folder, path)
     compile_ensemble(path)
@@ -69,56 +59,19 @@ def folder(bare_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def other_folder(month: Any, rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def other_folder(month: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another model that answers otherwise, compiled."""
-    from slipway.learning.compile import compile_ensemble
-
-    path = _train(month, rows, tmp_path_factory.mktemp("other") / "model", seed=2, rounds=5)
+    path = train(tmp_path_factory.mktemp("other") / "model", month, seed=2, rounds=5)
     compile_ensemble(path)
     return path
 
 
 @pytest.fixture(scope="session")
-def negative_folder(month: Any, rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def negative_folder(month: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model whose answers are all below zero: 5 less than a probability."""
     path = tmp_path_factory.mktemp("negative") / "model"
-    return _train(month, rows, path, seed=3, rounds=5, objective="reg:squarederror", shift=-5.0)
-
-
-def _train(
-    month: Any, rows: list[dict[str, Any]], path: Path, seed: int, rounds: int = 25,
-    objective: str = "binary:logistic", shift: float = 0.0,
-) -> Path:  # fmt: skip
-    from slipway.learning.xgboost import import_xgboost
-
-    xgb = import_xgboost()
-    late = answer(month)
-    known = ~np.isnan(late)
-    matrix = xgb.QuantileDMatrix(
-        np.ascontiguousarray(encode(month)[known]), label=late[known] + shift, feature_names=list(NAMES)
-    )
-    members = [
-        xgb.train(
-            {"objective": objective, "max_depth": 5, "seed": seed + i, "subsample": 0.7, "nthread": 1},
-            matrix,
-            num_boost_round=rounds,
-        )
-        for i in range(2)
-    ]
-    metadata = {
-        "members": 2,
-        "learner": PROBLEM.learner,
-        "library": f"xgboost {xgb.__version__}",
-        "lineage": {"git_sha": "0" * 40},
-    }
-    save_ensemble(
-        path,
-        members,
-        schema_json(),
-        profile([describe(month)]) | {"scores": score_buckets(PROBLEM.task, np.zeros(1, np.float32))},
-        rows,
-        metadata,
-    )
+    train(path, month, seed=3, rounds=5, objective="reg:squarederror", shift=-5.0)
+    compile_ensemble(path)
     return path
 
 

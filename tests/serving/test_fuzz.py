@@ -6,64 +6,34 @@ Hypothesis makes the values; each is sent in every form that can carry it, and e
 from __future__ import annotations
 
 import asyncio
-import json
-import math
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipway.serving.app import App
 from slipway.serving.metrics import Metrics
 from slipway.serving.model import load_model
 from slipway.serving.server import make_server
-from tests.sample import inputs
 from tests.serving.conftest import Server
+from tests.serving.departures import schema_json
+from tests.serving.rows import ANYTHING, FUZZ, as_tensors, dump, odd_row, right_row
 
-COLUMNS = {column.name: column for column in inputs()}
+SCHEMA = schema_json()
+COLUMNS = [column["name"] for column in SCHEMA["columns"]]
 INFER = "/v2/models/flight-delay/infer"
 RIGHT = {
     "date": "2013-06-01", "sched_dep_time": 600, "sched_arr_time": 800, "carrier": "UA", "origin": "EWR", "dest": "ORD",
     "distance": 719, "temp": 70, "dewp": 60, "humid": 70, "wind_dir": None, "wind_speed": None, "wind_gust": None,
     "precip": 0, "pressure": None, "visib": 10,
 }  # fmt: skip
-FUZZ = settings(deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates().map(str),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=8,
-)
-
-
-def right(name: str) -> st.SearchStrategy[Any]:
-    """Values that the schema allows."""
-    column = COLUMNS[name]
-    if column.kind == "category":
-        values: st.SearchStrategy[Any] = st.sampled_from(column.categories)
-    elif column.kind == "date":
-        values = st.dates().map(str)
-    elif column.kind == "clock":
-        values = st.builds(lambda h, m: h * 100 + m, st.integers(0, 23), st.integers(0, 59)) | st.just(2400)
-    else:
-        low, high = column.minimum, column.maximum
-        assert low is not None and high is not None
-        values = st.integers(math.ceil(low), math.floor(high))
-        if column.kind == "number":
-            values = values | st.floats(low, high)
-    return values | st.none() if column.nullable else values
-
-
-RIGHT_ROW = st.fixed_dictionaries({name: right(name) for name in COLUMNS})
-ODD_ROW = st.builds(
-    lambda row, changes, dropped: {k: v for k, v in (row | changes).items() if k not in dropped},
-    RIGHT_ROW,
-    st.dictionaries(st.sampled_from(list(COLUMNS)), ANYTHING, max_size=2),
-    st.sets(st.sampled_from(list(COLUMNS)), max_size=1),
-)
+RIGHT_ROW, ODD_ROW = right_row(SCHEMA), odd_row(SCHEMA)
 TENSOR = st.fixed_dictionaries(
     {},
     optional={
@@ -77,11 +47,11 @@ TENSOR = st.fixed_dictionaries(
 )
 
 
-@pytest.fixture(scope="module")
-def ask(folder: Path) -> Any:
+@contextmanager
+def asked(folder: Path, name: str) -> Iterator[Any]:
     """``ask(path, body)`` → (status, answer), through the server's protocol without the network."""
-    app = App(Metrics(64), "flight-delay")
-    app.put(load_model(folder, "flight-delay"))
+    app = App(Metrics(64), name)
+    app.put(load_model(folder, name))
     server = make_server(app, 64)
     server.config.load()
     loop = asyncio.new_event_loop()
@@ -105,6 +75,13 @@ def ask(folder: Path) -> Any:
     loop.close()
 
 
+@pytest.fixture(scope="module")
+def ask(folder: Path) -> Iterator[Any]:
+    """The departures' model, asked without the network."""
+    with asked(folder, "flight-delay") as call:
+        yield call
+
+
 class Wire(asyncio.Transport):
     """Keeps what is written."""
 
@@ -120,11 +97,6 @@ class Wire(asyncio.Transport):
         pass
 
 
-def dump(value: Any) -> bytes:
-    """JSON as a careless client writes it: NaN and Infinity literally, lone surrogates escaped."""
-    return json.dumps(value).encode()
-
-
 def check(status: int, answer: Any, rows: int | None = None) -> None:
     """A probability for each row, or one sentence."""
     if status == 200:
@@ -137,11 +109,6 @@ def check(status: int, answer: Any, rows: int | None = None) -> None:
         # The one thing that is no fault of a column, but of the form.
         names_column = "column " in answer["error"] or "input" in answer["error"] or "feature" in answer["error"]
         assert names_column or answer["error"].startswith(("row ", "the body", "found ", "id:", "outputs:")), answer
-
-
-def as_tensors(row: Any) -> Any:
-    """A row as V2 columns."""
-    return {"inputs": [{"name": k, "shape": [1], "datatype": "BYTES", "data": [v]} for k, v in row.items()]}
 
 
 @settings(FUZZ, max_examples=600)

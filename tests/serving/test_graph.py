@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from slipway.learning.ensemble import load_ensemble
+from slipway.problem.features import row_encoder
 from slipway.serving.graph import Combiner, Member, Transformer
 
 
@@ -18,8 +19,6 @@ def over_the_wire(value: Any) -> Any:
 
 
 def test_transformer_members_and_combiner_equal_the_ensemble(folder: Path, rows: Any) -> None:
-    from tests.sample import row_encoder
-
     ensemble = load_ensemble(folder)
     encode = row_encoder(ensemble.schema)
     expected = ensemble.predict(np.array([encode(row) for row in rows], dtype=np.float32))

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway.learning.prepare import sample
+from slipway.problem.features import row_encoder
 from slipway.serving.requests import Refusal, RequestReader
-from tests.sample import encode, row_encoder, schema_json
-from tests.serving.test_fuzz import FUZZ, ODD_ROW, RIGHT
+from tests.serving.departures import encode, sample, schema_json
+from tests.serving.rows import FUZZ
+from tests.serving.test_fuzz import ODD_ROW, RIGHT
 
 READER = RequestReader(schema_json())
 

@@ -19,10 +19,12 @@ import pytest
 
 from slipway.errors import UserError
 from slipway.learning.ensemble import load_ensemble
+from slipway.problem.features import row_encoder
 from slipway.serving.model import load_model
 from slipway.serving.source import fetched
 from tests.conftest import missing
 from tests.serving.conftest import ROOT, Server, serving, until
+from tests.serving.departures import schema_json
 
 
 def refused_to_start(*flags: str, env: dict[str, str] | None = None) -> str:
@@ -41,8 +43,6 @@ def refused_to_start(*flags: str, env: dict[str, str] | None = None) -> str:
 
 
 def test_answers_rows_as_xgboost_does(server: Server, folder: Path, rows: Any) -> None:
-    from tests.sample import row_encoder
-
     ensemble = load_ensemble(folder)
     encode = row_encoder(ensemble.schema)
     expected = ensemble.predict(np.array([encode(row) for row in rows], dtype=np.float32))
@@ -76,8 +76,6 @@ def test_v2_tensor_and_v2_columns_agree_with_rows(server: Server, rows: Any, fea
     assert answer["id"] == "a-1" and answer["model_name"] == "flight-delay" and answer["model_version"] == "7"
     (output,) = answer["outputs"]
     assert output == {"name": "probability", "datatype": "FP32", "shape": [3], "data": plain["probabilities"]}
-
-    from tests.sample import row_encoder, schema_json
 
     encode = row_encoder(schema_json())
     flat = [None if value != value else value for row in some for value in encode(row)]
@@ -242,12 +240,9 @@ def test_a_time_that_is_none_is_named(folder: Path, time: str) -> None:
     assert f"--registered-at is '{time}', expected a time as RFC 3339" in said
 
 
-def test_without_the_compiled_file_the_members_answer_the_same(bare_folder: Path, server: Server, rows: Any) -> None:
-    with serving("--model", str(bare_folder)) as plain:
-        assert plain.call("/v2/models/flight-delay")[1]["platform"].startswith("xgboost")
-        answers = plain.call("/predict", {"rows": rows})[1]["probabilities"]
-    compiled = server.call("/predict", {"rows": rows})[1]["probabilities"]
-    assert np.abs(np.array(answers) - compiled).max() < 1e-6
+def test_a_folder_that_was_never_compiled_is_a_sentence(bare_folder: Path) -> None:
+    said = refused_to_start("--model", str(bare_folder))
+    assert "holds no ensemble.onnx: `python -m slipway register` writes it; or start the server with --compile" in said
 
 
 def test_compiles_a_copy_when_asked_to(bare_folder: Path) -> None:
@@ -341,7 +336,8 @@ def test_serving_needs_none_of_the_training_libraries(folder: Path) -> None:
         "from slipway.serving.model import load_model\n"
         f"load_model(Path({str(folder)!r}), 'm')\n"
         "heavy = {'pandas', 'pandera', 'mlflow', 'sklearn', 'scipy', 'xgboost', 'onnx', 'yaml', 'pydantic', 'boto3'}\n"
-        "print(*sorted(heavy & set(sys.modules)))"
+        "ours = {it for it in sys.modules if it.startswith(('slipway.model', 'slipway.learning', 'slipway.names'))}\n"
+        "print(*sorted(heavy & set(sys.modules) | ours))"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT / "src", capture_output=True, text=True, check=True
@@ -396,6 +392,26 @@ BROKEN = {
     "a range that is none": ("schema.json", lambda it: it["columns"][-1].update(minimum="low"), "minimum"),
     "a column nobody profiled": ("profile.json", lambda it: it["columns"].pop("temp"), "temp"),
     "a profile that is none": ("profile.json", lambda it: it.update(columns=[]), "columns"),
+    "another format": ("schema.json", lambda it: it.update(format=1), "format is 1, and this server reads 2"),
+    "no format": ("schema.json", lambda it: it.pop("format"), "format is 1, and this server reads 2"),
+    "no task": ("schema.json", lambda it: it.pop("task"), "task"),
+    "a task that is none": ("schema.json", lambda it: it["task"].update(kind="guess"), "guess"),
+    "an output that is not the graph's": (
+        "schema.json",
+        lambda it: it["output"].update(name="score"),
+        "expected score",
+    ),
+    "a width of another task": (
+        "schema.json",
+        lambda it: it["output"].update(width=3),
+        "0 classes and output a width of 3",
+    ),
+    "no tolerance": ("schema.json", lambda it: it.pop("tolerance"), "tolerance"),
+    "drift of a feature that is none": ("schema.json", lambda it: it["columns"][0]["drift"].update(feature=99), "99"),
+    "buckets that are too few": ("schema.json", lambda it: it["columns"][7]["drift"]["buckets"].pop(), "buckets"),
+    "a feature too many": ("schema.json", lambda it: it["features"].append(it["features"][0]), "17 features"),
+    "nothing answered in training": ("profile.json", lambda it: it.pop("scores"), "scores"),
+    "golden answers of another shape": ("golden.json", lambda it: it.update(answers=[it["answers"]]), "golden.json"),
     "lineage that is none": ("metadata.json", lambda it: it.update(lineage=5), "lineage"),
     "golden rows that are none": ("golden.json", lambda it: it.update(rows=5), "golden.json"),
     "answers that are none": ("golden.json", lambda it: it.update(answers="x"), "golden.json"),

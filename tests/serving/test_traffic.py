@@ -10,25 +10,25 @@ import numpy as np
 import pytest
 
 from slipway.serving.traffic import MAX_BUCKETS, MISSING, Traffic
-from tests.sample import describe, schema_json
+from tests.serving.departures import schema_json
 
 
-def test_the_training_month_is_counted_as_prepare_counted_it(month: Any, features: np.ndarray, folder: Path) -> None:
-    traffic = Traffic(schema_json(), json.loads((folder / "profile.json").read_text()))
+def test_rows_are_counted_as_the_profile_counts_them(features: np.ndarray, folder: Path) -> None:
+    profile = json.loads((folder / "profile.json").read_text())
+    traffic = Traffic(schema_json(), profile)
     for start in range(0, len(features), 37):
         part = features[start : start + 37]
         traffic.add(part, np.full(len(part), 0.25, dtype=np.float32))
     traffic.flush()
-    expected = describe(month)
     counted: dict[str, dict[str, int]] = {}
     for column, bucket, rows in traffic.live():
         counted.setdefault(column, {})[bucket] = rows
-    assert traffic.rows == expected["rows"] == 6000
-    for name, column in expected["columns"].items():
+    assert traffic.rows == profile["rows"] == 6000
+    assert counted.pop("late") == {str(bucket): 6000 * (bucket == 5) for bucket in range(20)} | {MISSING: 0}
+    assert counted.keys() == profile["columns"].keys()
+    for name, column in profile["columns"].items():
         assert counted[name].pop(MISSING) == column["missing"], name
-        assert {bucket: rows for bucket, rows in counted[name].items() if rows} == {
-            bucket: rows for bucket, rows in column["buckets"].items() if rows
-        }, name
+        assert counted[name] == column["buckets"], name
     assert traffic.scores.tolist() == [0] * 4 + [6000] + [0] * 16
 
 
@@ -57,9 +57,18 @@ def customers(number: int, *, often: int = 0) -> tuple[dict[str, Any], dict[str,
         "name": "customer", "kind": "category", "nullable": True, "categories": names, "minimum": None, "maximum": None,
         "drift": {"feature": 0, "edges": [], "buckets": names},
     }  # fmt: skip
-    schema = {"columns": [column], "features": [{"name": "customer", "source": "customer", "encoding": "code"}]}
+    schema = {
+        "name": {"answer": "bought"},
+        "task": {"kind": "binary"},
+        "columns": [column],
+        "features": [{"name": "customer", "source": "customer", "encoding": "code"}],
+    }
     seen = {name: 100 if i < often else 1 for i, name in enumerate(names)}
-    return schema, {"rows": sum(seen.values()), "columns": {"customer": {"buckets": seen, "missing": 0}}}
+    return schema, {
+        "rows": sum(seen.values()),
+        "columns": {"customer": {"buckets": seen, "missing": 0}},
+        "scores": {"edges": [0.5], "buckets": ["0", "1"], "counts": [1, 1]},
+    }
 
 
 def test_a_column_of_ten_thousand_categories_is_a_hundred_series() -> None:
@@ -72,7 +81,7 @@ def test_a_column_of_ten_thousand_categories_is_a_hundred_series() -> None:
     found = counted(traffic)
     assert len(found) == MAX_BUCKETS + 1
     assert {bucket: rows for bucket, rows in found.items() if rows} == {"c0": 1, "c49": 1, "other": 2, MISSING: 1}
-    shares = {bucket: share for _, bucket, share in traffic.trained()}
+    shares = {bucket: share for column, bucket, share in traffic.trained() if column == "customer"}
     assert shares.keys() == found.keys() and sum(shares.values()) == pytest.approx(1)
     others = 9894 - (MAX_BUCKETS - 1)
     assert shares["other"] == pytest.approx(others / (50 * 100 + 9844), rel=0.01)
@@ -85,7 +94,7 @@ def test_no_two_series_have_one_name() -> None:
     schema["columns"][0]["categories"] = schema["columns"][0]["drift"]["buckets"] = names
     profile["columns"]["customer"]["buckets"] |= dict.fromkeys(names[:3], 500)
     traffic = Traffic(schema, profile)
-    buckets = [bucket for _, bucket, _ in traffic.live()]
+    buckets = [bucket for column, bucket, _ in traffic.live() if column == "customer"]
     assert len(set(buckets)) == len(buckets) == MAX_BUCKETS + 1
     assert {MISSING, "other", "(other)", "((other))", f"({MISSING})"} <= set(buckets)
 
@@ -117,4 +126,4 @@ def test_shares_of_the_profile_sum_to_one(folder: Path) -> None:
     for column, _, share in traffic.trained():
         assert share > 0
         totals[column] = totals.get(column, 0.0) + share
-    assert len(totals) == 16 and all(total == pytest.approx(1) for total in totals.values())
+    assert len(totals) == 17 and all(total == pytest.approx(1) for total in totals.values())

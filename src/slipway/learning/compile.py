@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from slipway.errors import UserError
-from slipway.learning.ensemble import Ensemble, load_ensemble, out_of_tolerance
+from slipway.learning.ensemble import Ensemble, load_ensemble
+from slipway.problem.folder import COMPILED, out_of_tolerance
 
-COMPILED = "ensemble.onnx"
 STRICTER = 10
 """By how much a compiled ensemble must be nearer to its members than a golden answer to its own."""
 PROBE_ROWS = 4096

@@ -22,8 +22,8 @@ from slipway.files import read_json, whole_folder, write_json
 from slipway.learning.learner import learner_named
 from slipway.problem import Binary, MultiClass, Ranking, Regression, Task
 from slipway.problem.features import row_encoder
+from slipway.problem.folder import MADE_BY, out_of_tolerance
 
-MADE_BY = "python -m slipway train --final --out models/current"
 MARK = "golden.json"
 """What every model folder holds."""
 GOLDEN_ROWS = 32
@@ -93,12 +93,6 @@ def tolerance(task: Task, answers: np.ndarray) -> dict[str, float]:
         return {"absolute": 1e-5, "relative": 0.0}
     spread = float(np.std(answers, dtype=np.float64)) or 1.0
     return {"absolute": float(f"{1e-4 * spread:.3g}"), "relative": 1e-4}
-
-
-def out_of_tolerance(answers: np.ndarray, expected: np.ndarray, allowed: Mapping[str, float]) -> bool:
-    """Whether an answer is further off than ``absolute`` and ``relative`` of the expected one together."""
-    limit = allowed["absolute"] + allowed["relative"] * np.abs(expected)
-    return not bool((np.abs(answers - expected) <= limit).all())
 
 
 def save_ensemble(

@@ -8,9 +8,8 @@ import numpy as np
 
 from slipway.errors import UserError
 from slipway.files import read_json
-from slipway.learning.compile import COMPILED
-from slipway.learning.ensemble import MADE_BY, out_of_tolerance
 from slipway.problem.features import row_encoder
+from slipway.problem.folder import COMPILED, MADE_BY, out_of_tolerance
 
 
 def check_compiled(folder: Path) -> None:

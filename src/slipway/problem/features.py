@@ -229,5 +229,10 @@ def _tokens(text: str, buckets: int) -> list[int]:
     return counts
 
 
+def forget_texts() -> None:
+    """Keep no text whose words were counted: a server's clients may send a thousand large ones."""
+    _tokens.cache_clear()
+
+
 def _day(value: Any) -> date:
     return value if isinstance(value, date) else date.fromisoformat(value)

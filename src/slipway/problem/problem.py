@@ -13,6 +13,7 @@ import numpy as np
 from slipway.problem.columns import Column
 from slipway.problem.declared import FEATURES_FILE, SCHEMA_FILE, refuse
 from slipway.problem.features import Feature, drift_buckets
+from slipway.problem.folder import FORMAT
 from slipway.problem.metrics import Metric
 from slipway.problem.parts import One, Parts
 from slipway.problem.splits import ByTime, Grouped, Split
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 Answer = str | Callable[["pd.DataFrame"], np.ndarray]
 XGBOOST = "slipway.learning.xgboost"
-FORMAT = 2
-"""Of ``schema.json``."""
 
 
 @dataclass(frozen=True)

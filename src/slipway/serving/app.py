@@ -168,11 +168,10 @@ class App:
     async def _model_metadata(self, request: Request) -> Response:
         loaded = self._loaded(request)
         model = loaded.model
-        kinds = {"number": "FP64", "clock": "INT32", "integer": "INT32"}
         columns = [
             {
                 "name": name,
-                "datatype": kinds.get(column["kind"], "BYTES"),
+                "datatype": _datatype(column),
                 "shape": [-1],
                 "parameters": {"expectation": column["expectation"]},
             }
@@ -184,7 +183,7 @@ class App:
                 "versions": [model.version],
                 "platform": model.engine.name.replace(" ", "_"),
                 "inputs": columns,
-                "outputs": [{"name": "probability", "datatype": "FP32", "shape": [-1]}],
+                "outputs": [_output(model)],
                 "parameters": {
                     "question": model.schema.get("question", ""),
                     "features": [feature["name"] for feature in model.reader.features],
@@ -263,6 +262,21 @@ class App:
         if not isinstance(parameters, dict):
             raise HTTPException(400, 'the body must be {"parameters": {"uri": "...", "version": "..."}}.')
         return parameters
+
+
+def _datatype(column: dict[str, Any]) -> str:
+    """A column's, as V2 calls it. Values are taken in any that can hold them."""
+    if column["kind"] == "integer" and (column["minimum"] is None or column["maximum"] is None):
+        return "INT64"
+    return {"number": "FP64", "clock": "INT32", "integer": "INT32"}.get(column["kind"], "BYTES")
+
+
+def _output(model: Model) -> dict[str, Any]:
+    """What V2 says of the answer: its tensor, and what its numbers mean where the name does not say it."""
+    width, task = model.output.width, model.schema["task"]
+    tensor = {"name": model.output.name, "datatype": "FP32", "shape": [-1, width] if width else [-1]}
+    meaning = {key: task[key] for key in ("classes", "unit", "group") if task.get(key)}
+    return tensor | {"parameters": meaning} if meaning else tensor
 
 
 def _json(value: Any, status: int = 200) -> Response:

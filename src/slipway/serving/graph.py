@@ -2,7 +2,8 @@
 
 Each class runs under Seldon's own Python wrapper (`seldon-core-microservice slipway.serving.graph.Member …`) in an
 environment of its own: seldon-core 1.18.2 needs a protobuf that nothing else here can live with. The protocol is
-`seldon`, since a combiner does not work with v2. The fused server answers the same, many times faster.
+`seldon`, since a combiner does not work with v2. The members are XGBoost's. The fused server answers the same, many
+times faster.
 """
 
 from __future__ import annotations
@@ -13,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from slipway.files import read_json
-from slipway.learning.ensemble import MADE_BY
-from slipway.learning.xgboost import import_xgboost
+from slipway.problem.folder import MADE_BY
 from slipway.serving.requests import Refusal, RequestReader
 
-MISSING = -9999.0
-"""Stands for a missing value between the components: JSON has no NaN. It is below the range of every column."""
+MISSING = float(np.finfo(np.float32).min)
+"""Stands for a missing value between the components: JSON has no NaN. No column's value is as low."""
 
 
 class Transformer:
@@ -49,7 +49,7 @@ class Transformer:
 
 
 class Member:
-    """One member: MODEL, from features (rows, features) to probabilities (rows, 1).
+    """One member: MODEL, from features (rows, features) to answers, one number a row or one for each class.
 
     Args:
         folder: the model folder.
@@ -57,18 +57,20 @@ class Member:
     """
 
     def __init__(self, folder: str, member: int) -> None:
+        import xgboost
+
         data = (Path(folder) / "members" / f"{member}.bst").read_bytes()
-        self._booster = import_xgboost().Booster({"nthread": 1}, model_file=bytearray(data))
+        self._booster = xgboost.Booster({"nthread": 1}, model_file=bytearray(data))
 
     def predict(self, features: Any, names: Any, meta: Any = None) -> Any:
-        """The wrapper's entry."""
+        """The wrapper's entry: shape (rows, 1) or (rows, classes)."""
         matrix = np.asarray(features, dtype=np.float32)
-        return self._booster.inplace_predict(matrix, missing=MISSING).reshape(-1, 1)
+        return self._booster.inplace_predict(matrix, missing=MISSING).reshape(len(matrix), -1)
 
 
 class Combiner:
-    """The mean: COMBINER, from the members' probabilities (rows, 1) each to (rows, 1)."""
+    """The mean: COMBINER, from the members' answers, which are of one shape, to one of that shape."""
 
-    def aggregate(self, probabilities: Any, names: Any, meta: Any = None) -> Any:
+    def aggregate(self, answers: Any, names: Any, meta: Any = None) -> Any:
         """The wrapper's entry."""
-        return np.mean([np.asarray(one, dtype=np.float64) for one in probabilities], axis=0)
+        return np.mean([np.asarray(one, dtype=np.float64) for one in answers], axis=0)

@@ -16,13 +16,12 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from slipway.serving.model import Model
-from slipway.serving.traffic import BATCH_ROWS, SCORE_BUCKETS, Traffic
+from slipway.serving.traffic import BATCH_ROWS, Traffic
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 PATHS = ("/predict", "infer")
 STATUSES = (200, 400, 408, 413, 415, 499, 500)
 OUTCOMES = ("loaded", "refused")
-SCORES = tuple(position / SCORE_BUCKETS for position in range(1, SCORE_BUCKETS + 1))
 LINEAGE = ("git_sha", "data_md5", "train_image", "experiment")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -137,7 +136,11 @@ class _ModelCollector(Collector):
             "When it was registered (loaded, where nobody says).",
             labels=["model", "version"],
         )
-        scores = HistogramMetricFamily("slipway_score", "Probabilities answered.", labels=["model", "version"])
+        scores = HistogramMetricFamily(
+            "slipway_score",
+            "Probabilities (of several classes the largest), predictions or scores answered.",
+            labels=["model", "version"],
+        )
         batches = HistogramMetricFamily(
             "slipway_batch_rows", "Rows answered by one call of the engine.", labels=["model", "version"]
         )
@@ -145,7 +148,9 @@ class _ModelCollector(Collector):
             "slipway_uncounted_rows", "Rows that were answered and could not be counted.", labels=["model", "version"]
         )
         live = CounterMetricFamily(
-            "slipway_feature_rows", "Rows by column and drift bucket.", labels=["model", "version", "column", "bucket"]
+            "slipway_feature_rows",
+            "Rows by column and drift bucket; what is answered is counted as one more column.",
+            labels=["model", "version", "column", "bucket"],
         )
         trained = GaugeMetricFamily(
             "slipway_profile_share",
@@ -160,7 +165,7 @@ class _ModelCollector(Collector):
             info.add_metric([*key, model.engine.name, *lineage], 1)
             loaded.add_metric(key, model.loaded.timestamp())
             created.add_metric(key, model.created.timestamp())
-            scores.add_metric(key, _cumulative(SCORES, traffic.scores.tolist()), sum_value=traffic.score_sum)
+            scores.add_metric(key, _cumulative(traffic.borders, traffic.scores.tolist()), sum_value=traffic.score_sum)
             batches.add_metric(key, _cumulative(BATCH_ROWS, traffic.batches.tolist()), sum_value=traffic.rows)
             uncounted.add_metric(key, traffic.uncounted)
             for column, bucket, rows in traffic.live():

@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from slipway.errors import UserError
-from slipway.serving.model import COMPILED, Model, load_model
+from slipway.problem.folder import COMPILED
+from slipway.serving.model import Model, load_model
 from slipway.serving.source import fetched
 
 
@@ -64,5 +65,7 @@ def _compiled(folder: Path, copy: Path) -> Path:
     try:
         compile_ensemble(copy)
     except ModuleNotFoundError as error:
-        raise UserError(f"--compile needs {error.name}, which is not installed here.") from None
+        raise UserError(
+            f"--compile needs {error.name}, which is not here; `python -m slipway register` compiles a model for good."
+        ) from None
     return copy

@@ -131,7 +131,7 @@ class Loaded:
     def __init__(self, model: Model, metrics: Metrics) -> None:
         self.model, self.metrics = model, metrics
         self.traffic = Traffic(model.schema, model.profile)
-        self.signature = {"name": model.name, "version": model.version}
+        self.plain = _plain(model)
         self._waiting: deque[Prediction] = deque()
         self._in_thread: set[Future[np.ndarray]] = set()
 
@@ -258,43 +258,44 @@ def too_slow(seconds: float) -> Refusal:
 
 def read_rows(loaded: Loaded, raw: bytes) -> tuple[np.ndarray, Finish]:
     """``/predict``: rows of raw columns."""
-
-    def finish(probabilities: np.ndarray) -> Any:
-        return {"probabilities": probabilities, "model": loaded.signature}
-
-    return loaded.model.reader.read(raw), finish
+    return loaded.model.reader.read(raw), loaded.plain
 
 
 def read_tensors(loaded: Loaded, raw: bytes) -> tuple[np.ndarray, Finish]:
     """V2's ``infer``."""
     body = parsed(raw)
+    output = loaded.model.output
     features = loaded.model.reader.tensors(body)
     identity = body.get("id")
     if identity is not None and type(identity) is not str:
         raise Refusal("id: expected a string.")
     outputs = body.get("outputs")
     if outputs is not None:
-        names = (
-            [output.get("name") if type(output) is dict else None for output in outputs]
-            if type(outputs) is list
-            else []
-        )
-        if names != ["probability"]:
-            raise Refusal('outputs: expected [{"name": "probability"}] or nothing.')
+        names = [one.get("name") if type(one) is dict else None for one in outputs] if type(outputs) is list else []
+        if names != [output.name]:
+            raise Refusal(f'outputs: expected [{{"name": "{output.name}"}}] or nothing.')
 
-    def finish(probabilities: np.ndarray) -> Any:
-        answer = {
-            "model_name": loaded.model.name,
-            "model_version": loaded.model.version,
-            "outputs": [
-                {"name": "probability", "datatype": "FP32", "shape": [len(probabilities)], "data": probabilities}
-            ],
-        }
+    def finish(answers: np.ndarray) -> Any:
+        tensor = {"name": output.name, "datatype": "FP32", "shape": answers.shape, "data": answers.ravel()}
+        answer = {"model_name": loaded.model.name, "model_version": loaded.model.version, "outputs": [tensor]}
         if identity is not None:
             answer["id"] = identity
         return answer
 
     return features, finish
+
+
+def _plain(model: Model) -> Finish:
+    """From answers to the body of `/predict`'s: their list by its key, and of several classes the likeliest's name."""
+    key, signature = model.output.key, {"name": model.name, "version": model.version}
+    classes = model.schema["task"].get("classes")
+    if not classes:
+        return lambda answers: {key: answers, "model": signature}
+
+    def with_classes(answers: np.ndarray) -> Any:
+        return {key: answers, "classes": [classes[at] for at in answers.argmax(axis=1)], "model": signature}
+
+    return with_classes
 
 
 class _NoEvent:

@@ -18,8 +18,7 @@ import msgspec
 import numpy as np
 import orjson
 
-from slipway.problem.features import bounds as _bounds
-from slipway.problem.features import row_encoder
+from slipway.problem.features import bounds, forget_texts, row_encoder, value_encoder
 
 MAX_ROWS = 1024
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
@@ -67,7 +66,7 @@ class RequestReader:
         self._column_types: dict[str, Any] = {name: list[kind] for name, kind in types.items()}  # type: ignore[valid-type]
         positions = {name: i for i, name in enumerate(self.columns)}
         self._steps = [(positions[feature["source"]], self._step(feature)) for feature in self.features]
-        self._bounds = [_bounds(feature, self.columns[feature["source"]]) for feature in self.features]
+        self._bounds = [bounds(feature, self.columns[feature["source"]]) for feature in self.features]
         self._low = np.array([low for low, _ in self._bounds], dtype=np.float32)
         self._high = np.array([high for _, high in self._bounds], dtype=np.float32)
         self._required = np.array([not self.columns[feature["source"]]["nullable"] for feature in self.features])
@@ -213,21 +212,23 @@ class RequestReader:
 
     def _step(self, feature: dict[str, Any]) -> Callable[[Any], float] | None:
         """From a column's value to the feature, LookupError if it is no time of day; None where they are the same."""
-        column = self.columns[feature["source"]]
-        if feature["encoding"] == "weekday":
-            return (lambda day: math.nan if day is None else day.weekday()) if column["nullable"] else date.weekday
+        column, encoding = self.columns[feature["source"]], feature["encoding"]
         known: dict[Any, float] = {None: math.nan} if column["nullable"] else {}
-        if feature["encoding"] == "code":
-            known |= {name: float(code) for code, name in enumerate(column["categories"])}
-        elif column["kind"] == "clock":
-            in_minutes = feature["encoding"] == "minutes"
+        if encoding == "weekday":
+            return (lambda day: math.nan if day is None else day.weekday()) if column["nullable"] else date.weekday
+        if column["kind"] == "clock":
+            in_minutes = encoding == "minutes"
             clocks = [clock for clock in range(2401) if clock % 100 < 60]
             known |= {clock: float(clock // 100 * 60 + clock % 100 if in_minutes else clock) for clock in clocks}
+        elif encoding == "code" and not column["other"]:
+            known |= {name: float(code) for code, name in enumerate(column["categories"])}
         else:
-            return None
+            return None if encoding == "number" else value_encoder(feature, column)
         return known.__getitem__
 
     def _count(self, rows: int) -> None:
+        """Refuse no rows and too many."""
+        forget_texts()  # those of the request before
         if rows < 1:
             raise Refusal("found no rows, expected at least one.", reason="rows")
         if rows > self.max_rows:
@@ -251,7 +252,7 @@ class RequestReader:
         if value is None:
             reason = "null"
         elif column["kind"] == "category" and type(value) is str:
-            reason = "unknown_category"
+            reason = "unknown_category" if value else "empty"
         elif type(value) in (int, float) and column["kind"] in ("clock", "integer", "number"):
             reason = "range"
         else:
@@ -267,7 +268,7 @@ class RequestReader:
         column = self.columns[feature["source"]]
         low, high = self._bounds[position]
         kind = "a number" if feature["encoding"] == "number" else "a whole number"
-        within = "" if high == _LARGEST_FLOAT32 else f" from {low:g} to {high:g}"
+        within = _within(low, high)
         nothing = " or null" if column["nullable"] else ""
         reason = "null" if value is None else "range" if type(value) in (int, float) else "type"
         return Refusal(
@@ -293,7 +294,9 @@ def parsed(raw: bytes) -> Any:
 def _value_type(column: dict[str, Any]) -> Any:
     """The type of one column's values: what it lets through is right but for times of day like 12:60."""
     kind: Any
-    if column["kind"] == "category":
+    if column["kind"] == "category" and _is_open(column):
+        kind = Annotated[str, msgspec.Meta(min_length=1)]
+    elif column["kind"] == "category":
         kind = Literal[tuple(column["categories"])]
     elif column["kind"] in ("date", "text"):
         kind = date if column["kind"] == "date" else str
@@ -302,6 +305,18 @@ def _value_type(column: dict[str, Any]) -> Any:
         whole = None if column["kind"] == "number" else 1.0
         kind = Annotated[float, msgspec.Meta(ge=low, le=high, multiple_of=whole)]
     return kind | None if column["nullable"] else kind
+
+
+def _is_open(column: dict[str, Any]) -> bool:
+    """Whether a category may be one that the schema does not list."""
+    return bool(column["other"] or column["hashed"])
+
+
+def _within(low: float, high: float) -> str:
+    """A range in words, of which either end may be open."""
+    if high == _LARGEST_FLOAT32:
+        return "" if low == -_LARGEST_FLOAT32 else f" of at least {low:g}"
+    return f" of at most {high:g}" if low == -_LARGEST_FLOAT32 else f" from {low:g} to {high:g}"
 
 
 def _limits(column: dict[str, Any]) -> tuple[float, float]:
@@ -325,7 +340,7 @@ def _is_date(value: Any) -> bool:
 def _check(column: dict[str, Any]) -> Callable[[Any], bool]:
     """The test of one value of one column; it never raises."""
     low, high = _limits(column)
-    names = frozenset(column["categories"])
+    names, is_open = frozenset(column["categories"]), _is_open(column)
 
     def is_number(value: Any) -> bool:
         kind = type(value)
@@ -340,7 +355,7 @@ def _check(column: dict[str, Any]) -> Callable[[Any], bool]:
         return (kind is int or (kind is float and value.is_integer())) and low <= value <= high and value % 100 < 60
 
     def is_category(value: Any) -> bool:
-        return type(value) is str and value in names
+        return type(value) is str and (value in names or (is_open and value != ""))
 
     def is_text(value: Any) -> bool:
         return type(value) is str

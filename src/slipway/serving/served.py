@@ -33,8 +33,9 @@ def served(model: Path, name: str, log: Path) -> Iterator[str]:
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as output, orderly_end():
+        where = ["--model", str(model), "--compile", "--name", name, "--port", "0"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "slipway", "serve", "--model", str(model), "--name", name, "--port", "0"],
+            [sys.executable, "-m", "slipway", "serve", *where],
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             env=os.environ | {"PYTHONUNBUFFERED": "1"}, start_new_session=True,
         )  # fmt: skip
