@@ -29,7 +29,7 @@ MEMORY_AT_MOST = 2.0
 TRIAL = ["--members", "1", "--rounds", "40"]
 IMPORTS = {
     "prepare": "import slipway.learning.prepare",
-    "train": "from slipway.learning.xgboost import import_xgboost; import_xgboost(); import slipway.learning.train",
+    "train": "import slipway.learning.learners.xgboost as it; it.import_xgboost(); import slipway.learning.train",
 }
 
 

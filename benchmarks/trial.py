@@ -36,7 +36,7 @@ METRIC = re.compile(r"\d{4}-\d\d-\d\dT\S+ \S+=\S+")
 DVC = str(Path(sys.executable).parent / "dvc")
 CLOCK = """
 import json, sys, time
-from slipway.learning.xgboost import import_xgboost
+from slipway.learning.learners.xgboost import import_xgboost
 xgboost, spent = import_xgboost(), {"train": 0.0, "update": 0.0}
 def timed(name, function):
     def call(*arguments, **named):

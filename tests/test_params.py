@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slipway.errors import UserError
-from slipway.learning.learner import learner_named, settings
+from slipway.learning.learners.learner import learner_named, settings
 from slipway.model.problem import PROBLEM
 from slipway.params import load_params
 from tests.conftest import TEMPLATE

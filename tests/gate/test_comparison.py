@@ -178,7 +178,7 @@ def test_a_category_that_a_model_does_not_know_is_missing_to_it(
 
 
 def test_a_model_of_fewer_features_is_scored_as_it_reads(workshop: Workshop, holdout: Rows, tmp_path: Path) -> None:
-    from slipway.learning.xgboost import import_xgboost
+    from slipway.learning.learners.xgboost import import_xgboost
 
     xgb = import_xgboost()
     fewer = [name for name in NAMES if name != "temp"]

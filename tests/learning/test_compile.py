@@ -14,7 +14,7 @@ import pytest
 from slipway.errors import UserError
 from slipway.learning.compile import STRICTER, compile_ensemble
 from slipway.learning.ensemble import load_ensemble, save_ensemble
-from slipway.learning.xgboost import import_xgboost, probes
+from slipway.learning.learners.xgboost import import_xgboost, probes
 from slipway.serving.model import CompiledEngine, load_model
 from tests.sample import TOLERANCE
 from tests.serving.conftest import *  # noqa: F403  the fixtures: a model

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import entropy
 
 from slipway.learning.drift import Drift, drift, panel, stability_index
-from slipway.problem import evenly
+from slipway.problem import Column, evenly
 
 TEMP = {"edges": list(evenly(-40, 130)), "names": [str(place) for place in range(20)]}
 BUCKETS = {
@@ -97,3 +97,31 @@ def test_a_category_named_missing_is_a_category() -> None:
     assert found.labels == ["missing"]
     assert (found.before, found.after, found.missing) == ([0.9], [0.1], (0.1, 0.9))
     assert found.level == "alert"
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"minimum": 0, "maximum": 100_000},
+        {"minimum": 0},
+        {"maximum": 100_000},
+        {},
+        {"minimum": -100_000, "maximum": 100_000},
+    ],
+    ids=["a wide range", "no end", "no beginning", "no range", "around 0"],
+)
+@pytest.mark.parametrize("scale", [3.0, 300.0])
+def test_values_that_grow_tenfold_are_drift_whatever_they_may_be(limits: dict[str, float], scale: float) -> None:
+    edges = Column("amount", "number", "what was paid", **limits).drift_edges()  # type: ignore[arg-type]
+    names = [str(place) for place in range(len(edges) + 1)]
+    values = np.random.default_rng(5).uniform(0.5 * scale, 1.5 * scale, 1_000)
+
+    def counted(values: np.ndarray) -> dict[str, Any]:
+        counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(names))
+        return {"missing": 0, "buckets": {name: int(count) for name, count in zip(names, counts, strict=True)}}
+
+    buckets = {"amount": {"edges": list(edges), "names": names}}
+    [found] = drift({"amount": counted(values)}, {"amount": counted(10 * values)}, 0.1, 0.25, buckets, buckets)
+    assert found.level == "alert"
+    assert found.index is not None and found.index > 1
+    assert len(edges) < 128, "what /metrics shows of a column has an end"

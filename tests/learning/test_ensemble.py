@@ -13,8 +13,8 @@ import pytest
 
 from slipway.errors import UserError
 from slipway.learning.ensemble import GOLDEN_ROWS, load_ensemble, save_ensemble
+from slipway.learning.learners.xgboost import import_xgboost
 from slipway.learning.matrices import load_parts
-from slipway.learning.xgboost import import_xgboost
 from tests.sample import NAMES, row_encoder
 
 
@@ -127,7 +127,7 @@ def test_a_failure_while_saving_leaves_the_old_model(model: Path) -> None:
 
 def test_xgboost_comes_without_scikit_learn() -> None:
     code = (
-        "import sys; from slipway.learning.xgboost import import_xgboost; import_xgboost(); "
+        "import sys; from slipway.learning.learners.xgboost import import_xgboost; import_xgboost(); "
         "assert 'sklearn' not in sys.modules; import sklearn.metrics"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

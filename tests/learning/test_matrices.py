@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from slipway.errors import UserError
+from slipway.learning.learners.xgboost import binned
 from slipway.learning.matrices import Rows, load_parts
 from slipway.learning.split import split_rows
-from slipway.learning.xgboost import binned
 from slipway.params import Split
 from slipway.problem import ByTime
 from tests.sample import NAMES, PROBLEM, sides

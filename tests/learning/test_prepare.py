@@ -13,6 +13,7 @@ import pytest
 from slipway.__main__ import main
 from slipway.learning.check import read_part
 from slipway.learning.prepare import sample
+from slipway.model.problem import PROBLEM
 from tests.sample import NAMES, describe, inputs
 
 
@@ -83,8 +84,9 @@ def test_the_description_is_of_the_values(workspace: Path) -> None:
     assert found["columns"]["origin"]["buckets"] == frame["origin"].value_counts().to_dict()
     assert found["columns"]["date"]["buckets"]["Mon"] == (frame["date"].dt.weekday == 0).sum()
     assert found["columns"]["wind_gust"]["missing"] == frame["wind_gust"].isna().sum() > 0
-    freezing = frame["temp"].between(28, 36.5, inclusive="left").sum()  # -40 to 130 in twenty buckets: the ninth
-    assert found["columns"]["temp"]["buckets"]["8"] == freezing
+    freezing = frame["temp"].between(28, 36.5, inclusive="left").sum()  # -40 to 130 in twenty equal parts: the ninth
+    bucket = str(PROBLEM.column["temp"].drift_edges().index(28.0) + 1)
+    assert found["columns"]["temp"]["buckets"][bucket] == freezing
 
 
 def test_the_sample_is_what_a_client_would_send(workspace: Path) -> None:

@@ -73,7 +73,7 @@ def test_two_runs_and_any_number_of_threads_give_the_same_bytes(
     found = []
     for threads in ("1", "2", "2"):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
-        from slipway.learning.xgboost import import_xgboost
+        from slipway.learning.learners.xgboost import import_xgboost
 
         with import_xgboost().config_context(nthread=int(threads)):
             assert main(["train", "--final", "--out", "models/again"]) == 0

@@ -105,5 +105,5 @@ def test_the_range_that_is_allowed_is_not_the_range_that_is_counted() -> None:
     drift = drift_buckets(Feature("income", "income", "number"), column)
     assert drift["edges"] == list(logarithmic(1e3, 1e6)) and "from 0 to 1e+09" in column.expectation()
     open_ended = Column("income", "number", minimum=0)
-    assert drift_buckets(Feature("income", "income", "number"), open_ended) == {"edges": [], "buckets": ["0"]}
+    assert {1.0, 200.0, 5e6} <= set(drift_buckets(Feature("income", "income", "number"), open_ended)["edges"])
     assert open_ended.expectation() == "a number of at least 0"

@@ -75,7 +75,7 @@ def compile(members: Sequence[dict[str, Any]], task: Task, features: int) -> onn
     """Fill, multiply, add."""
     from onnx import helper, numpy_helper
 
-    from slipway.learning.onnx_graph import mean_of
+    from slipway.learning.learners.onnx_graph import mean_of
 
     nodes, heights = [helper.make_node("IsNaN", ["features"], ["unknown"])], []
     for i, member in enumerate(members):

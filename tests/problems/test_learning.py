@@ -97,7 +97,7 @@ def place(tmp_path: Path, request: pytest.FixtureRequest) -> Workplace:
 DRAWN = """
 import json; from slipway.learning.matrices import load_parts
 from slipway.learning.split import split_rows
-from slipway.learning.learner import settings
+from slipway.learning.learners.learner import settings
 from slipway.model.problem import PROBLEM
 sides = split_rows(load_parts(), settings(PROBLEM).split, PROBLEM)
 print(json.dumps([sorted(map(float, side.answers())) for side in (sides.train, sides.validation, sides.holdout)]))

@@ -443,7 +443,7 @@ def test_a_clone_without_data_is_not_out_of_date(
 
 def test_what_is_out_of_date_is_said(go: Callable[[str], Path], capsys: pytest.CaptureFixture[str]) -> None:
     go("june")
-    Path("src/slipway/learning/task_plots.py").write_text("# other\n")
+    Path("src/slipway/plots/tasks.py").write_text("# other\n")
     Path("src/slipway/model/schema.py").unlink()
     Path("params.yaml").write_text(Path("params.yaml").read_text().replace("eta: 0.3", "eta: 0.2"))
     Path("data/flights/2013-01.csv").write_text("date\n")

@@ -32,7 +32,7 @@ def test_another_metric_than_decides_is_refused() -> None:
     [
         ("type: maximize", "type: minimize", "spec.objective.type: AUC is to maximize"),
         ("validation-logloss", "validation-rmse", "additionalMetricNames: a trial prints no validation-rmse"),
-        ("max_bin", "max_bins", "spec.parameters, max_bins: no hyper-parameter of slipway.learning.xgboost"),
+        ("max_bin", "max_bins", "spec.parameters, max_bins: no hyper-parameter of slipway.learning.learners.xgboost"),
     ],
 )
 def test_what_is_not_the_problems_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:

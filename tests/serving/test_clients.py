@@ -151,7 +151,7 @@ print(json.dumps({"file": tried(sys.argv[1] + "/members/0.bst"), "folder": tried
 
 def test_mlserver_s_xgboost_server_predicts_with_one_member(case: Any, folder: Path) -> None:
     """Named by its file. A model folder as such it does not take: it looks for `model.bst` at the top."""
-    from slipway.learning.xgboost import import_xgboost
+    from slipway.learning.learners.xgboost import import_xgboost
 
     path, _ = case
     found = run("mlserver", MLSERVER, str(folder), str(path))

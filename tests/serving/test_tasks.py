@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 from slipway.learning.check import DATA, part_files, part_of, read_part
 from slipway.learning.compile import compile_ensemble
-from slipway.learning.learner import settings
+from slipway.learning.learners.learner import settings
 from slipway.learning.matrices import load_parts
 from slipway.learning.split import split_rows
 from slipway.model.problem import PROBLEM

@@ -32,7 +32,7 @@ from slipway.gate.comparison import Scored, Slice, as_json, bootstrap_difference
 from slipway.gate.decision import DECISION, PAGE, as_markdown, keep, kept
 from slipway.learning.ensemble import Ensemble, load_ensemble
 from slipway.learning.evaluate import seen_by
-from slipway.learning.learner import settings
+from slipway.learning.learners.learner import settings
 from slipway.learning.matrices import MADE_BY, PREPARED, Rows, load_parts
 from slipway.learning.split import Sides, split_rows
 from slipway.model.problem import PROBLEM

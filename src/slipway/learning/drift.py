@@ -109,7 +109,7 @@ def drift(
 
 
 def panel(moved: Drift) -> dict[str, Any]:
-    """What :func:`slipway.learning.plots.draw_drift` draws of a column; of many categories only the most moved."""
+    """What :func:`slipway.plots.plots.draw_drift` draws of a column; of many categories only the most moved."""
     kept = list(range(len(moved.labels)))
     if not moved.numeric and len(kept) > _SHOWN_CATEGORIES:
         most = sorted(kept, key=lambda place: -abs(moved.after[place] - moved.before[place]))[:_SHOWN_CATEGORIES]

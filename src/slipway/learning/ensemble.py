@@ -19,7 +19,7 @@ import numpy as np
 
 from slipway.errors import UserError
 from slipway.files import read_json, whole_folder, write_json
-from slipway.learning.learner import learner_named
+from slipway.learning.learners.learner import learner_named
 from slipway.problem import Binary, MultiClass, Ranking, Regression, Task
 from slipway.problem.features import row_encoder
 from slipway.problem.folder import MADE_BY, out_of_tolerance
@@ -40,7 +40,7 @@ class Ensemble:
 
     @property
     def learner(self) -> Any:
-        """What made the members: see :class:`slipway.learning.learner.Learner`."""
+        """What made the members: see :class:`slipway.learning.learners.learner.Learner`."""
         return learner_named(self.metadata["learner"])
 
     @property

@@ -23,7 +23,7 @@ import numpy as np
 from slipway.errors import UserError
 from slipway.files import check_replaceable, finite, whole_folder, write_json
 from slipway.learning.ensemble import Ensemble, load_ensemble
-from slipway.learning.learner import settings
+from slipway.learning.learners.learner import settings
 from slipway.learning.matrices import PREPARED, Part, Rows, load_parts
 from slipway.learning.split import Sides, as_json, split_rows
 from slipway.learning.train import emit
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
     }
     write_json(args.out / SLICES, details)
 
-    from slipway.learning.plots import draw_all
+    from slipway.plots.plots import draw_all
 
     with whole_folder(args.out / PLOTS, "*.svg") as folder:
         draw_all(folder, held, metrics, details)

@@ -24,7 +24,7 @@ PREPARE, TRAIN = "slipway.learning.prepare", "slipway.learning.train"
 """The modules of the two stages that a model goes through."""
 STAGES = {"prepare": PREPARE, "train": TRAIN, "evaluate": "slipway.learning.evaluate"}
 """The stages of dvc.yaml, which are named as their verbs, and the module of each."""
-PROBLEM, XGBOOST = "slipway/model/problem.py", "slipway.learning.xgboost"
+PROBLEM, XGBOOST = "slipway/model/problem.py", "slipway.learning.learners.xgboost"
 SETTINGS = "params.yaml (split and train)"
 
 

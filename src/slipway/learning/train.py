@@ -29,7 +29,7 @@ from pydantic import ValidationError
 from slipway.errors import UserError
 from slipway.files import check_replaceable, read_json
 from slipway.learning.ensemble import MARK, average, save_ensemble, tolerance
-from slipway.learning.learner import learner_named, recipe, settings
+from slipway.learning.learners.learner import learner_named, recipe, settings
 from slipway.learning.matrices import INDEX, MADE_BY, PREPARED, Rows, load_parts
 from slipway.learning.profile import profile, score_buckets
 from slipway.learning.provenance import made_of

@@ -35,7 +35,8 @@ class Column:
         other: whether a category may hold what ``categories`` does not have.
         hashed: into how many buckets the values of a category with too many to list are hashed; 0 for a listed one.
         drift: the borders of the buckets that drift is counted in, ascending (see :func:`evenly`, :func:`logarithmic`).
-            Left out, a number is counted in twenty equal parts of its range, and in one bucket when it has none.
+            Left out, a number is counted in twenty equal parts of its range, the one nearest to 0 divided on, by 1, 2
+            and 5 in each decade: what it may be says little of what it is. Without a range the decades alone count.
         unit: of a number, for people.
 
     Raises:
@@ -87,10 +88,16 @@ class Column:
             raise refuse(where, f"other needs listed categories, and none of them may be called {OTHER!r}", SCHEMA_FILE)
 
     def drift_edges(self) -> tuple[float, ...]:
-        """The borders of the buckets that a number is counted in; none where it has neither ``drift`` nor a range."""
-        if self.drift or self.minimum is None or self.maximum is None:
+        """The borders of the buckets that a number is counted in; without ``drift``, as that is described."""
+        if self.drift:
             return self.drift
-        return evenly(self.minimum, self.maximum)
+        low = -math.inf if self.minimum is None else self.minimum
+        high = math.inf if self.maximum is None else self.maximum
+        even = evenly(low, high) if math.isfinite(high - low) else ()
+        parts = sorted(pairwise([low, *even, high]), key=_from_zero)
+        nearest = [part for part in parts if _from_zero(part) == _from_zero(parts[0])]  # two, where one ends at 0
+        decades = {edge for part in nearest for edge in _decades(*part)}
+        return tuple(sorted({*even, *(edge for edge in decades if self.kind != "integer" or not 0 < abs(edge) < 1)}))
 
     def expectation(self) -> str:
         """What a value must be, in words: the second half of every refusal."""
@@ -143,3 +150,23 @@ def evenly(low: float, high: float, buckets: int = DRIFT_BUCKETS) -> tuple[float
 def logarithmic(low: float, high: float, buckets: int = DRIFT_BUCKETS) -> tuple[float, ...]:
     """The inner borders of buckets that grow by the same factor, for numbers above 0: incomes, counts, durations."""
     return tuple(low * (high / low) ** (step / buckets) for step in range(1, buckets))
+
+
+def _from_zero(part: tuple[float, float]) -> float:
+    """How far a part's nearest number is from 0."""
+    return max(part[0], -part[1], 0.0)
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """0, and the numbers 1, 2 and 5 of each decade and both signs, as far as they lie between ``low`` and ``high``.
+
+    Of what has no end, thousandths are told apart and so is all below ten (U.S.) billions; of a part that begins or
+    ends with 0 four decades; of one around 0 two, as there is no growing by factors.
+    """
+    if math.isinf(high - low):
+        largest, smallest = 9, -3
+    else:
+        largest = math.ceil(math.log10(max(abs(low), abs(high))))
+        smallest = largest - (2 if low < 0 < high else 4)
+    sizes = [float(f"{digit}e{power}") for power in range(smallest, largest + 1) for digit in (1, 2, 5)]
+    return [number for number in (0.0, *sizes, *(-size for size in sizes)) if low < number < high]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Answer = str | Callable[["pd.DataFrame"], np.ndarray]
-XGBOOST = "slipway.learning.xgboost"
+XGBOOST = "slipway.learning.learners.xgboost"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from slipway.errors import UserError
 from slipway.files import read_json, read_yaml
 from slipway.learning.describe import ANSWER
 from slipway.learning.drift import Drift, drift
-from slipway.learning.learner import settings
+from slipway.learning.learners.learner import settings
 from slipway.learning.profile import profile
 from slipway.learning.train import DATA_REPORT
 from slipway.model.problem import PROBLEM

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from slipway.learning.plots import BLUE, GRID, INK, MUTED, ORANGE, PALE, PAPER
+from slipway.plots.plots import BLUE, GRID, INK, MUTED, ORANGE, PALE, PAPER
 from slipway.report.document import (
     Block,
     Bullets,

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
 def _draw_drift(comparison: Comparison, plots: Path) -> None:
     panels = [panel(moved) for moved in comparison.drift if moved.index is not None]
     if panels:
-        from slipway.learning.plots import draw_drift
+        from slipway.plots.plots import draw_drift
 
         draw_drift(plots / sections.DRIFT_PLOT, panels, comparison.drift_before, comparison.drift_after)
 

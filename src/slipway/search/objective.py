@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slipway.errors import UserError
-from slipway.learning.learner import learner_named
+from slipway.learning.learners.learner import learner_named
 from slipway.problem import Problem
 from slipway.search.experiment import Experiment
 

@@ -68,7 +68,7 @@ class Learner(Protocol):
         """The member again. Raises ValueError with the reason where the library cannot read it."""
 
     def compile(self, members: Sequence[Any], task: Task, features: int) -> onnx.ModelProto:
-        """The mean of the members' answers as one graph: see :mod:`slipway.learning.onnx_graph`.
+        """The mean of the members' answers as one graph: see :mod:`slipway.learning.learners.onnx_graph`.
 
         Raises ValueError with the reason where a member is of a kind that is not converted.
         """
@@ -88,13 +88,13 @@ def learner_named(module: str) -> Any:
         UserError: there is no such module, or it lacks something.
     """
     if not module.startswith("slipway."):
-        raise refuse("learner", f"{module!r} is no module of this repository, as slipway.learning.xgboost")
+        raise refuse("learner", f"{module!r} is no module of this repository, as slipway.learning.learners.xgboost")
     try:
         found = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise refuse("learner", f"{module!r} cannot be imported ({error})") from None
     if lacking := [name for name in _NEEDED if not hasattr(found, name)]:
-        raise refuse("learner", f"{module} has no {lacking[0]}, which slipway.learning.learner asks for")
+        raise refuse("learner", f"{module} has no {lacking[0]}, which slipway.learning.learners.learner asks for")
     return found
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from slipway.learning import figure, plots, task_plots
+from slipway.plots import figure, plots, tasks
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def panel(**changes: Any) -> dict[str, Any]:
 
 def test_the_curves_are_scikit_learns(scored: tuple[np.ndarray, np.ndarray]) -> None:
     answers, probabilities = scored
-    found = task_plots.curves(answers, probabilities)
+    found = tasks.curves(answers, probabilities)
     assert found["auc"] == pytest.approx(roc_auc_score(answers, probabilities), abs=1e-12)
     assert found["average_precision"] == pytest.approx(average_precision_score(answers, probabilities), abs=1e-12)
     assert found["recall"][[0, -1]].tolist() == [0, 1]
@@ -51,7 +51,7 @@ def test_the_curves_are_scikit_learns(scored: tuple[np.ndarray, np.ndarray]) -> 
 def test_the_title_is_the_finding(tmp_path: Path) -> None:
     answers = np.tile([1.0, 0.0, 0.0, 0.0], 100)
     for predicted, says in ((0.35, "10.0 points too high: 35.0% expected late, 25.0% were"), (0.25, "about right")):
-        task_plots.draw_calibration(tmp_path / "plot.svg", "2013-05", answers, np.full(400, predicted, np.float32))
+        tasks.draw_calibration(tmp_path / "plot.svg", "2013-05", answers, np.full(400, predicted, np.float32))
         assert says in text(tmp_path / "plot.svg")
 
 
@@ -60,16 +60,16 @@ def test_the_same_numbers_give_the_same_bytes_whatever_the_person_has_set(
 ) -> None:
     import matplotlib as mpl
 
-    task_plots.draw_curves(tmp_path / "one.svg", "2013-05", *scored)
+    tasks.draw_curves(tmp_path / "one.svg", "2013-05", *scored)
     with mpl.rc_context({"lines.linewidth": 9, "font.family": "serif", "axes.facecolor": "red"}):
-        task_plots.draw_curves(tmp_path / "two.svg", "2013-05", *scored)
+        tasks.draw_curves(tmp_path / "two.svg", "2013-05", *scored)
         assert mpl.rcParams["lines.linewidth"] == 9
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
 
 
 def test_another_process_gives_the_same_bytes_and_no_date(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from slipway.learning.plots import draw_importance; draw_importance("
+        "import sys; from pathlib import Path; from slipway.plots.plots import draw_importance; draw_importance("
         "Path(sys.argv[1]), [{'feature': 'temp', 'share': 0.7, 'least': 0.6, 'most': 0.8}, "
         "{'feature': 'dest', 'share': 0.3, 'least': 0.2, 'most': 0.4}])"
     )

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slipway.learning.figure import (
+from slipway.model.problem import PROBLEM
+from slipway.plots.figure import (
     BLUE,
     GRID,
     INK,
@@ -26,8 +27,7 @@ from slipway.learning.figure import (
     save,
     styled,
 )  # fmt: skip
-from slipway.learning.task_plots import draw_answers
-from slipway.model.problem import PROBLEM
+from slipway.plots.tasks import draw_answers
 from slipway.problem import Binary
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from slipway.learning.figure import BLUE, INK, MUTED, ORANGE, PALE, figure_of, percent, save, styled, thin
 from slipway.model.problem import PROBLEM
+from slipway.plots.figure import BLUE, INK, MUTED, ORANGE, PALE, figure_of, percent, save, styled, thin
 from slipway.problem import Binary, MultiClass, Ranking, Regression, ndcg
 from slipway.problem.metrics import calibration
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from slipway.learning.learner import Report
+from slipway.learning.learners.learner import Report
 from slipway.learning.matrices import Part, Rows
 from slipway.problem import MultiClass, Problem, Ranking, Regression, Task
 
@@ -77,7 +77,7 @@ def fit(
     recipes: Sequence[tuple[Any, int]],
     report: tuple[int, Report] | None,
 ) -> Iterator[tuple[xgb.Booster, np.ndarray | None]]:
-    """Boost one member for each recipe: see :class:`slipway.learning.learner.Learner`."""
+    """Boost one member for each recipe: see :class:`slipway.learning.learners.learner.Learner`."""
     xgb_ = import_xgboost()
     start = base_score(problem.task, learn)
 
@@ -208,7 +208,7 @@ def compile(members: Sequence[xgb.Booster], task: Task, features: int) -> onnx.M
     """
     from onnx import helper
 
-    from slipway.learning.onnx_graph import mean_of
+    from slipway.learning.learners.onnx_graph import mean_of
 
     nodes, links = [], []
     for i, member in enumerate(members):

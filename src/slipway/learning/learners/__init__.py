@@ -1,0 +1,1 @@
+"""What learns: the interface, XGBoost, and what a compiled model is put together from. Another learner is a file."""
