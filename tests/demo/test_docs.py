@@ -34,6 +34,7 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 def test_the_commands_of_a_page_run(page: Path, demo_clone: Path) -> None:
     environment = stranger()
     environment["PATH"] = f"{REPOSITORY / '.venv/bin'}{os.pathsep}{environment['PATH']}"
+    environment["PYTHONPATH"] = "src"  # our .venv leads to this repository; a person's leads to their clone
     for kind, commands in blocks(page):
         if kind != "sh" or commands in RUN_ELSEWHERE:
             continue

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from slipway.__main__ import main
 from tests.conftest import ROOT
@@ -188,6 +189,8 @@ def test_what_params_and_the_experiment_say_of_other_metrics_cannot_stay(folder:
         "  margin: 0.0\n",
     ):
         assert line in params
+    drop = yaml.safe_load(params)["gate"]["slice_max_drop"]
+    assert drop == pytest.approx(0.05 * 50_000, rel=0.2), "in the answer's unit, and no text as 2.5e+03 would be"
     experiment = Path("k8s/katib/experiment.yaml").read_text(encoding="utf-8")
     changed = EXPERIMENT.replace("maximize", "minimize").replace("-auc", "-rmse").replace("-logloss", "-mae")
     assert experiment == changed
@@ -281,3 +284,9 @@ def test_other_files_and_their_neighbours_get_a_sentence(folder: Path, capsys: p
     write(rows().drop(columns="town"), "data/sales/2024-01.csv")
     refused(write(rows(), "data/sales/2024-02.csv"), "do not have the same columns: only one has town")
     refused(write(rows().drop(columns="sold"), "data/rents/2024-02.csv"), "no column holds a day as YYYY-MM-DD")
+
+
+def test_a_column_that_only_counts_the_rows_is_their_key_and_no_feature(folder: Path) -> None:
+    frame = rows().rename(columns={"house_id": "house"})
+    assert main(["new", write(frame, "data/houses/houses.csv"), "--answer", "price"]) == 0
+    assert declared("[PROBLEM.key, 'house' in [f.source for f in PROBLEM.features]]") == [["house"], False]

@@ -21,6 +21,7 @@ from typing import Any
 from slipway.errors import UserError
 from slipway.files import write_text
 from slipway.model.problem import PROBLEM
+from slipway.names import NAMES_FILE, load_names
 from slipway.stretches import gaps_in_words
 
 _SAMPLE = "slipway.model.sample"
@@ -49,6 +50,11 @@ def run(args: argparse.Namespace) -> int:
         return 0
     from slipway.learning.check import DATA, part_files, part_of, read_part
 
+    if NAMES_FILE.exists() and (said := load_names().folder) != PROBLEM.parts.folder:
+        raise UserError(
+            f"{NAMES_FILE}: folder: is {said}, and src/slipway/model/problem.py says {PROBLEM.parts.folder}: run "
+            f"`python -m slipway init --data-folder {DATA.name}`, or correct problem.py."
+        )
     files = args.files or part_files(DATA)
     for path in files:
         print(f"{path}  {len(read_part(path)):>6,} {PROBLEM.name.many}, as the schema says")

@@ -39,7 +39,7 @@ from slipway.problem import (
 )
 from slipway.problem.tasks import TaskKind
 from slipway.template.answers import guess
-from slipway.template.survey import Found, look, names_a_row, read
+from slipway.template.survey import Found, look, read
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -210,7 +210,7 @@ def _key(columns: Sequence[Found], frame: pd.DataFrame, answer: str) -> tuple[st
     for one in columns:
         name = one.column.name
         fits = name != answer and one.column.kind in ("integer", "text") and not one.column.nullable
-        if fits and not one.features and names_a_row(one) and one.distinct == len(frame):
+        if fits and not one.features and one.distinct == len(frame):
             return (name,)
     return ()
 

@@ -56,6 +56,8 @@ def run(args: argparse.Namespace) -> None:
     texts = {"schema.py": schema(made), "features.py": features(made), "problem.py": problem(made)}
     for name, text in {name: formatted(text, name) for name, text in texts.items()}.items():
         write_text(args.out / name, text)
+    if not (args.out / "__init__.py").exists():
+        write_text(args.out / "__init__.py", '"""Yours: what is learnt. No Kubernetes and no GitHub in here."""\n')
     settled = settle(made.problem, made.parts, made.spread) if args.out == MODEL else []
     print(_said(made, args.out, settled))
 
@@ -200,8 +202,9 @@ def _said(made: Draft, out: Path, settled: Iterable[str]) -> str:
             if (here := made.source.resolve()).parent == Path(it.parts.folder).resolve()
             else [f"Move the data where it belongs: {it.parts.folder} (it lies in {here.parent} now)."]
         ),
+        f"`python -m slipway init --model NAME --data-folder {Path(it.parts.folder).name}` says so everywhere else.",
         "`python -m slipway data check` reads the data by what you declared.",
-        f"`dvc remove data/….dvc` the sample's data, `dvc add {it.parts.folder}`.",
+        f"`dvc add {it.parts.folder}`, `dvc repro`, commit: docs/yours.md goes on from there.",
     ]
     return "\n".join(
         [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 from slipway.files import write_text
@@ -49,12 +50,17 @@ def _params(text: str, problem: Problem, parts: int, spread: float) -> str | Non
     amount = f"{max(1, parts // _OF_PARTS)}" if problem.split.counts == "parts" else f"{_SHARE:g}"
     values = {"validation": amount, "holdout": amount, "floors": "{}", "ceilings": "{}"}
     if isinstance(problem.task, Regression) and spread > 0:
-        values["slice_max_drop"] = f"{_SLICE_DROP * spread:.2g}"
+        values["slice_max_drop"] = _plain(_SLICE_DROP * spread)
     for key, value in values.items():
         text, times = re.subn(rf"^(  {key}:) *(?:\{{[^}}]*\}}|[^\s#]+)", rf"\1 {value}", text, flags=re.MULTILINE)
         if times != 1:
             return None
     return text
+
+
+def _plain(amount: float) -> str:
+    """Two digits, without an exponent: YAML takes 2e+02 for text."""
+    return format(Decimal(f"{amount:.2g}"), "f")
 
 
 def _objective(text: str, problem: Problem) -> str | None:

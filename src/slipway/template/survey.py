@@ -196,7 +196,7 @@ def _numeric(name: str, known: pd.Series, distinct: list[str], nullable: bool) -
         drift=logarithmic(*drift_range) if drift_range else (),
     )
     features = (Feature(slug(name), name, "number"),)
-    if whole and _IDENTIFIER.search(name):
+    if whole and (_IDENTIFIER.search(name) or _numbers_rows(amounts)):
         asks.append(f"{name} looks like the name of a row or of a thing, so no feature is made of it.")
         column, features, drift_range = Column(name, column.kind, nullable=nullable), (), None
     elif low == high:
@@ -207,6 +207,11 @@ def _numeric(name: str, known: pd.Series, distinct: list[str], nullable: bool) -
             f"{name} has {len(distinct)} different whole numbers: if they are codes and no amounts, declare a category."
         )
     return Found(column, features, tuple(asks), drift_range, len(distinct))
+
+
+def _numbers_rows(amounts: np.ndarray) -> bool:
+    """Whether these whole numbers only count the rows of the file."""
+    return len(amounts) >= _FEW_ROWS and bool((np.diff(amounts) == 1).all())
 
 
 def _margins(low: float, high: float, whole: bool) -> tuple[float, float]:
@@ -268,11 +273,6 @@ def _listed(name: str, counted: pd.Series, distinct: list[str], nullable: bool) 
         features = ()
     column = Column(name, "category", nullable=nullable, categories=tuple(sorted(distinct)), other=grows)
     return Found(column, features, tuple(asks), None, len(distinct))
-
-
-def names_a_row(found: Found) -> bool:
-    """Whether a column is called as identifiers are."""
-    return bool(_IDENTIFIER.search(found.column.name))
 
 
 def slug(name: str) -> str:
