@@ -79,6 +79,23 @@ def test_the_serve_image_holds_no_data(engine: Engine, pushed: Path) -> None:
     assert found.stdout == ""
 
 
+def test_the_serve_image_is_small_and_holds_nothing_that_learns_or_is_a_teams(engine: Engine, pushed: Path) -> None:
+    """A new replica waits for what its node must fetch; and S3 is still reached with what is left of its client."""
+    tag = engine.build(pushed, "serve", "slipway-test:serve")
+    base = next(line.split()[1] for line in (pushed / "Dockerfile").read_text().splitlines() if line[:5] == "FROM ")
+    size, below = (int(engine("image", "inspect", "--format", "{{.Size}}", it).stdout) for it in (tag, base))
+    assert size - below <= 180e6
+    rooms = engine(*AS_A_POD, tag, "sh", "-c", "ls -d src/slipway/*/").stdout.split()
+    assert {Path(room).name for room in rooms} - {"__pycache__"} == {"problem", "serving"}
+    clients = "import boto3; [boto3.client(name, region_name='eu-west-1') for name in ('s3', 'sts')]"
+    engine(*AS_A_POD, tag, "python", "-c", clients)
+    for verb, lacks in (("train", "slipway.learning"), ("gate", "slipway.gate")):
+        ended = engine(*AS_A_POD, tag, "python", "-m", "slipway", verb, check=False)
+        assert (ended.returncode, ended.stderr) == (
+            2, f"slipway {verb}: this verb needs {lacks}, which is not installed here.\n"
+        )  # fmt: skip
+
+
 def test_the_loop_image_holds_names_and_code_and_nothing_that_learns(engine: Engine, pushed: Path) -> None:
     tag = engine.build(pushed, "loop", "slipway-test:loop")
     found = engine("run", "--rm", "--network=none", tag, "find", "/app", "-not", "-path", "/app/src*", "-type", "f")
