@@ -451,7 +451,7 @@ def test_what_is_out_of_date_is_said(go: Callable[[str], Path], capsys: pytest.C
     said = capsys.readouterr().err.splitlines()
     assert said == [
         "slipway report: data/flights is not what data/flights.dvc says: run dvc add data/flights and dvc repro.",
-        "slipway report: Stage evaluate is out of date, because of src/slipway/learning, src/slipway/model: "
+        "slipway report: Stage evaluate is out of date, because of src/slipway/model, src/slipway/plots: "
         "run dvc repro.",
         "slipway report: Stage prepare is out of date, because of data/flights, src/slipway/model: run dvc repro.",
         "slipway report: Stage train is out of date, because of src/slipway/model, params.yaml:train: run dvc repro.",
