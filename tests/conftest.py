@@ -17,6 +17,7 @@ import yaml
 from filelock import FileLock
 
 from slipway.__main__ import main
+from slipway.names import load_names
 from slipway.release.image import DOCKERFILE, data_block, with_block
 from slipway.release.manifest import ServedModel, render_model_patch
 
@@ -95,6 +96,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(gap.removeprefix("Skipped: ").removeprefix(_NOT_TESTED))
 
 
+def names_of_the_template(folder: Path) -> None:
+    """In a copy of this repository, have `init` put the template's names back wherever a team's are repeated."""
+    names = load_names(TEMPLATE / "slipway.yaml")
+    back = ["--repository", names.repository, "--model", names.model, "--data-folder", names.folder]
+    back += ["--data", names.storage.data, "--models", names.storage.models, "--artifacts", names.storage.artifacts]
+    back += [f"--namespace={purpose}={name}" for purpose, name in names.namespaces.model_dump().items()]
+    with inside(folder):
+        for words in (["init", "--quiet"], ["add", "--all"]):  # init asks Git which files there are
+            subprocess.run(["git", *words], check=True)
+        assert main(["init", *back]) == 0
+    shutil.rmtree(folder / ".git")
+
+
 def as_the_template(folder: Path, months: Sequence[str] = MONTHS[:5]) -> None:
     """In a copy of this repository, put what a team has changed back to what the template had."""
     shutil.copytree(TEMPLATE, folder, dirs_exist_ok=True)
@@ -114,6 +128,7 @@ def copy_repository(to: Path, *without: str) -> None:
         if name and not name.startswith(without) and (ROOT / name).is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, to / name)
+    names_of_the_template(to)
     as_the_template(to)
 
 

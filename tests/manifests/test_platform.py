@@ -181,7 +181,8 @@ def test_what_is_repeated_is_what_slipway_yaml_says() -> None:
     assert container["image"].startswith(f"{NAMES.images.mlflow}@sha256:")
     (service,) = (it for it in built("k8s/platform/mlflow") if it["kind"] == "Service")
     place = f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc.cluster.local"
-    assert NAMES.mlflow == f"http://{place}:{service['spec']['ports'][0]['port']}"
+    if NAMES.mlflow.partition("://")[2].partition(":")[0].endswith(".svc.cluster.local"):  # or it is a team's elsewhere
+        assert NAMES.mlflow == f"http://{place}:{service['spec']['ports'][0]['port']}"
     page = Path(ROOT / "docs/platform.md").read_text(encoding="utf-8")
     for it in secrets(NAMES):
         assert it.command in page, f"docs/platform.md does not say how {it.namespace}/{it.name} is made"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from slipway.names import load_names
 from tests.conftest import as_the_template
 from tests.services.processes import Server
 
@@ -55,6 +56,7 @@ class SmallModel:
         self.clone = folder / "clone"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(self.clone)], check=True)
         as_the_template(self.clone)
+        self._keep_in(load_names(ROOT / "slipway.yaml").storage.models)
         params = yaml.safe_load((self.clone / "params.yaml").read_text())
         for section, values in SMALL.items():
             params[section] |= values
@@ -63,6 +65,12 @@ class SmallModel:
         self.making = Server(
             "the small model", [sys.executable, "-c", MAKE], folder / "make.log", plain_environment(), cwd=self.clone
         )
+
+    def _keep_in(self, bucket: str) -> None:
+        """Have the clone's names say where the server keeps models: the page it is started from says the same."""
+        path = self.clone / "slipway.yaml"
+        before = path.read_text(encoding="utf-8")
+        path.write_text(before.replace(load_names(path).storage.models, bucket), encoding="utf-8")
 
     def wait(self) -> Path:
         """The clone, once it is made."""

@@ -10,6 +10,7 @@ import pytest
 from slipway.__main__ import main
 from slipway.cluster.components import components, secrets
 from slipway.names import load_names
+from slipway.release.pin import KUSTOMIZATIONS, MLFLOW, NO_IMAGE, pin_kustomization
 from tests.conftest import ROOT
 
 NAMES = load_names(ROOT / "slipway.yaml")
@@ -17,9 +18,10 @@ NAMES = load_names(ROOT / "slipway.yaml")
 
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The names, the platform's files, and a kubeconfig that leads nowhere."""
+    """The names, the platform's files without an image of ours, and a kubeconfig that leads nowhere."""
     shutil.copy(ROOT / "slipway.yaml", tmp_path)
     shutil.copytree(ROOT / "k8s/platform", tmp_path / "k8s/platform")
+    pin_kustomization(tmp_path / KUSTOMIZATIONS[MLFLOW], NO_IMAGE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     return tmp_path

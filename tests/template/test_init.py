@@ -11,7 +11,7 @@ import pytest
 from slipway.__main__ import main
 from slipway.names import load_names
 from slipway.template.renaming import renamed
-from tests.conftest import ROOT, TEMPLATE, as_the_template
+from tests.conftest import ROOT, TEMPLATE, as_the_template, names_of_the_template
 
 PLACES = ("slipway.yaml", ".dockerignore", ".dvc/config", "dvc.yaml", ".github", "docs", "argo", "k8s")
 BEFORE = load_names(TEMPLATE / "slipway.yaml")
@@ -28,15 +28,10 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             (tmp_path / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
-    for command in (["init", "--quiet"], ["add", "--all"]):
-        subprocess.run(["git", *command], check=True)
-    storage = BEFORE.storage
-    namespaces = [f"--namespace={purpose}={name}" for purpose, name in BEFORE.namespaces.model_dump().items()]
-    back = ["--repository", BEFORE.repository, "--data", storage.data, "--models", storage.models, *namespaces]
-    back += ["--model", BEFORE.model, "--data-folder", BEFORE.folder]
-    assert main(["init", *back]) == 0
+    names_of_the_template(tmp_path)
     as_the_template(tmp_path)
     for command in (
+        ["init", "--quiet"],
         ["add", "--all"],
         ["-c", "user.name=s", "-c", "user.email=s@example.org", "commit", "--quiet", "-m", "From the template"],
         ["remote", "add", "origin", "git@github.com:Acme/Flights.git"],

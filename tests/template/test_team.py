@@ -19,10 +19,12 @@ from tests.conftest import ROOT, TEMPLATE, copy_repository
 FAST = [
     "tests/argo",
     "tests/image/test_block.py",
+    "tests/manifests/test_platform.py",
     "tests/manifests/test_serving.py",
     "tests/release",
     "tests/search/test_collect.py",
     "tests/search/test_experiment.py",
+    "tests/steps/test_platform.py",
     "tests/template/test_init.py",
     "tests/test_names.py",
     "tests/test_params.py",
@@ -103,16 +105,8 @@ def slipway(*words: str) -> str:
 def test_a_teams_repository_is_green_after_what_the_docs_tell_it_to_change(team: Path, small_months: Path) -> None:
     # first-run.md
     buckets = ("--data", "s3://contoso-data/dvc", "--models", "s3://contoso-models/mlflow")
-    slipway(
-        "init",
-        "--repository",
-        "contoso/orders",
-        "--model",
-        "churn",
-        *buckets,
-        "--namespace",
-        "production=churn-production",
-    )  # first-run.md
+    ours = ("--repository", "contoso/orders", "--model", "churn", "--namespace", "production=churn-production")
+    slipway("init", *ours, *buckets)
     names = team / "slipway.yaml"
     edit(names, ("[staging]", "[]"), ('"#models"', '"#churn"'))
     edit(names, ("mlflow: http://mlflow.mlops.svc.cluster.local:5000", "mlflow: https://mlflow.contoso.example"))
@@ -127,12 +121,8 @@ def test_a_teams_repository_is_green_after_what_the_docs_tell_it_to_change(team:
     # tune.md
     experiment = team / "k8s/katib/experiment.yaml"
     edit(experiment, ("algorithmName: tpe", "algorithmName: random"), ("maxTrialCount: 24", "maxTrialCount: 8"))
-    edit(
-        experiment,
-        ('min: "0.02", max: "0.3"', 'min: "0.1", max: "0.5"'),
-        ("maxFailedTrialCount: 3", "maxFailedTrialCount: 1"),
-    )
-    edit(experiment, ("parallelTrialCount: 2", "parallelTrialCount: 4"))
+    edit(experiment, ('min: "0.02", max: "0.3"', 'min: "0.1", max: "0.5"'))
+    edit(experiment, ("maxFailedTrialCount: 3", "maxFailedTrialCount: 1"), ("lelTrialCount: 2", "lelTrialCount: 4"))
     edit(experiment, ("    - name: grow_policy\n      parameterType: categorical\n", ""))
     edit(experiment, ("      feasibleSpace: {list: [depthwise, lossguide]}\n", ""))
     edit(experiment, ("      - {name: grow_policy, reference: grow_policy}\n", ""))
